@@ -1,0 +1,2 @@
+//! (begun)
+fn main() {}
