@@ -1,0 +1,185 @@
+//! The asset report (`content_owner_asset_a3`): one row per asset, with its number of active claims.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use crate::claim_report::count_under;
+use crate::id::{AssetId, IdError};
+use crate::printable::printable;
+use crate::refusal::{Refusal, RefusalKind};
+use crate::report_kind::{ReportKind, expect_kind};
+use crate::table::{BadRow, Cells, Next, Place, Table};
+
+/// The columns that must be there.
+pub const REQUIRED: [&str; 3] = ["asset_id", "asset_type", "active_claims"];
+
+/// An asset report being read.
+pub struct AssetReport<R: Read> {
+    table: Table<R>,
+    columns: Columns,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Columns {
+    asset_id: usize,
+    asset_type: usize,
+    active_claims: usize,
+    custom_id: Option<usize>,
+}
+
+/// A line of the report.
+pub enum AssetLine<'a> {
+    /// A row with as many fields as the header.
+    Row(AssetRow<'a>),
+    /// A row that cannot be used.
+    Bad(BadRow<'a>),
+}
+
+/// An asset, borrowed until the next row is read.
+#[derive(Clone, Copy)]
+pub struct AssetRow<'a> {
+    cells: Cells<'a>,
+    columns: Columns,
+    place: Place,
+}
+
+/// A cell that should hold a whole number and does not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{value}\" is not a whole number from 0 to {}", u64::MAX)]
+pub struct NumberError {
+    /// What stands there, escaped and shortened.
+    pub value: String,
+}
+
+impl<R: Read> AssetReport<R> {
+    /// Reads the header; refused when a required column is missing or the file is another report. The basic asset
+    /// report is easily taken for this one, so it is named when the claims are what is missing.
+    pub fn open(file: &str, source: R) -> Result<Self, Refusal> {
+        let table = Table::open(file, source)?;
+        expect_kind(&table, ReportKind::Asset)?;
+        let [asset_id, asset_type, active_claims] = REQUIRED;
+        let (asset_id, asset_type) = (table.required(asset_id)?, table.required(asset_type)?);
+        if table.optional(active_claims).is_none() {
+            return Err(table
+                .refusal(
+                    RefusalKind::WrongReportType,
+                    "the column is missing: this looks like content_owner_asset_basic_a3, which has no claims",
+                    "Give the report content_owner_asset_a3.",
+                )
+                .in_column(active_claims)
+                .at_line(1));
+        }
+        let columns = Columns {
+            asset_id,
+            asset_type,
+            active_claims: table.required(active_claims)?,
+            custom_id: table.optional("custom_id"),
+        };
+        Ok(Self { table, columns })
+    }
+
+    /// The next line, none at the end, which may refuse the report as a whole.
+    pub fn next_row(&mut self) -> Result<Option<AssetLine<'_>>, Refusal> {
+        match self.table.next()? {
+            Next::End => {
+                self.table.check_end()?;
+                Ok(None)
+            }
+            Next::Misfit => Ok(Some(AssetLine::Bad(self.table.misfit()))),
+            Next::Row => Ok(Some(AssetLine::Row(AssetRow {
+                cells: self.table.cells(),
+                columns: self.columns,
+                place: self.table.place(),
+            }))),
+        }
+    }
+
+    /// The column names as they stand in the file.
+    pub fn headers(&self) -> &[String] {
+        self.table.headers()
+    }
+
+    /// Reads the report to its end and counts it.
+    pub fn count(mut self) -> Result<AssetCounts, Refusal> {
+        let mut counts = AssetCounts::default();
+        while let Some(line) = self.next_row()? {
+            match line {
+                AssetLine::Row(row) => counts.add(&row),
+                AssetLine::Bad(_) => counts.bad_rows += 1,
+            }
+        }
+        Ok(counts)
+    }
+}
+
+impl<'a> AssetRow<'a> {
+    /// The row's number, the first after the header being 1.
+    pub fn record(&self) -> u64 {
+        self.place.record
+    }
+
+    /// The physical line on which the row begins.
+    pub fn line(&self) -> u64 {
+        self.place.line
+    }
+
+    /// The asset.
+    pub fn asset_id(&self) -> Result<AssetId, IdError> {
+        AssetId::parse_bytes(self.cells.trimmed(Some(self.columns.asset_id)))
+    }
+
+    /// `SOUND_RECORDING`, `WEB` or what else YouTube writes, as it stands.
+    pub fn asset_type(&self) -> Cow<'a, str> {
+        String::from_utf8_lossy(self.cells.trimmed(Some(self.columns.asset_type)))
+    }
+
+    /// The custom ID's cell as it stands; empty where the report has no such column.
+    pub fn custom_id_bytes(&self) -> &'a [u8] {
+        self.cells.trimmed(self.columns.custom_id)
+    }
+
+    /// How many active claims the asset has; an empty cell is none, never an error.
+    pub fn active_claims(&self) -> Result<u64, NumberError> {
+        let cell = self.cells.trimmed(Some(self.columns.active_claims));
+        if cell.is_empty() {
+            return Ok(0);
+        }
+        std::str::from_utf8(cell)
+            .ok()
+            .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| NumberError { value: printable(cell) })
+    }
+
+    /// All cells as they came, in the order of the report's columns.
+    pub fn fields(&self) -> Cells<'a> {
+        self.cells
+    }
+}
+
+/// Assets by what they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AssetCounts {
+    /// Assets counted; the map sums to it.
+    pub assets: u64,
+    /// Rows with a wrong number of fields, or an unreadable asset ID or number of claims.
+    pub bad_rows: u64,
+    /// Assets per `asset_type`, folded to capitals.
+    pub by_type: BTreeMap<String, u64>,
+    /// Active claims of all counted assets.
+    pub active_claims: u64,
+}
+
+impl AssetCounts {
+    /// Counts one row.
+    pub fn add(&mut self, row: &AssetRow<'_>) {
+        let (Ok(_), Ok(claims)) = (row.asset_id(), row.active_claims()) else {
+            self.bad_rows += 1;
+            return;
+        };
+        self.assets += 1;
+        self.active_claims = self.active_claims.saturating_add(claims);
+        count_under(&mut self.by_type, &row.asset_type());
+    }
+}

@@ -1,0 +1,193 @@
+//! The claim report (`content_owner_active_claims_a3`): one row per claim.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use crate::id::{AssetId, ChannelId, ClaimId, IdError, VideoId};
+use crate::printable::printable;
+use crate::refusal::Refusal;
+use crate::report_kind::{ReportKind, expect_kind};
+use crate::table::{BadRow, Cells, Next, Place, Table};
+
+/// The columns that must be there; besides, one of `claim_type` and `claim_origin`.
+pub const REQUIRED: [&str; 3] = ["claim_id", "channel_id", "claim_status"];
+
+/// A claim report being read.
+pub struct ClaimReport<R: Read> {
+    table: Table<R>,
+    columns: Columns,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Columns {
+    claim_id: usize,
+    channel_id: usize,
+    claim_status: usize,
+    claim_type: Option<usize>,
+    claim_origin: Option<usize>,
+    asset_id: Option<usize>,
+    video_id: Option<usize>,
+}
+
+/// A line of the report.
+pub enum ClaimLine<'a> {
+    /// A row with as many fields as the header.
+    Row(ClaimRow<'a>),
+    /// A row that cannot be used.
+    Bad(BadRow<'a>),
+}
+
+/// A claim, borrowed until the next row is read.
+#[derive(Clone, Copy)]
+pub struct ClaimRow<'a> {
+    cells: Cells<'a>,
+    columns: Columns,
+    place: Place,
+}
+
+impl<R: Read> ClaimReport<R> {
+    /// Reads the header; refused when a required column is missing or the file is another report.
+    pub fn open(file: &str, source: R) -> Result<Self, Refusal> {
+        let table = Table::open(file, source)?;
+        expect_kind(&table, ReportKind::Claim)?;
+        let [claim_id, channel_id, claim_status] = REQUIRED;
+        let columns = Columns {
+            claim_id: table.required(claim_id)?,
+            channel_id: table.required(channel_id)?,
+            claim_status: table.required(claim_status)?,
+            claim_type: table.optional("claim_type"),
+            claim_origin: table.optional("claim_origin"),
+            asset_id: table.optional("asset_id"),
+            video_id: table.optional("video_id"),
+        };
+        if columns.claim_type.is_none() && columns.claim_origin.is_none() {
+            return Err(table.missing("claim_type"));
+        }
+        Ok(Self { table, columns })
+    }
+
+    /// The next line, none at the end, which may refuse the report as a whole.
+    pub fn next_row(&mut self) -> Result<Option<ClaimLine<'_>>, Refusal> {
+        match self.table.next()? {
+            Next::End => {
+                self.table.check_end()?;
+                Ok(None)
+            }
+            Next::Misfit => Ok(Some(ClaimLine::Bad(self.table.misfit()))),
+            Next::Row => Ok(Some(ClaimLine::Row(ClaimRow {
+                cells: self.table.cells(),
+                columns: self.columns,
+                place: self.table.place(),
+            }))),
+        }
+    }
+
+    /// The column names as they stand in the file.
+    pub fn headers(&self) -> &[String] {
+        self.table.headers()
+    }
+
+    /// Reads the report to its end and counts it.
+    pub fn count(mut self) -> Result<ClaimCounts, Refusal> {
+        let mut counts = ClaimCounts::default();
+        while let Some(line) = self.next_row()? {
+            match line {
+                ClaimLine::Row(row) => counts.add(&row),
+                ClaimLine::Bad(_) => counts.bad_rows += 1,
+            }
+        }
+        Ok(counts)
+    }
+}
+
+impl<'a> ClaimRow<'a> {
+    /// The row's number, the first after the header being 1.
+    pub fn record(&self) -> u64 {
+        self.place.record
+    }
+
+    /// The physical line on which the row begins.
+    pub fn line(&self) -> u64 {
+        self.place.line
+    }
+
+    /// The claim.
+    pub fn claim_id(&self) -> Result<ClaimId, IdError> {
+        ClaimId::parse_bytes(self.cells.trimmed(Some(self.columns.claim_id)))
+    }
+
+    /// The channel of the claimed video.
+    pub fn channel_id(&self) -> Result<ChannelId, IdError> {
+        ChannelId::parse_bytes(self.cells.trimmed(Some(self.columns.channel_id)))
+    }
+
+    /// The asset in whose name it is claimed, where the report has the column.
+    pub fn asset_id(&self) -> Option<Result<AssetId, IdError>> {
+        self.columns.asset_id.map(|column| AssetId::parse_bytes(self.cells.trimmed(Some(column))))
+    }
+
+    /// The claimed video, where the report has the column.
+    pub fn video_id(&self) -> Option<Result<VideoId, IdError>> {
+        self.columns.video_id.map(|column| VideoId::parse_bytes(self.cells.trimmed(Some(column))))
+    }
+
+    /// `ACTIVE`, `INACTIVE`, `PENDING` or what YouTube may come to write, as it stands.
+    pub fn claim_status(&self) -> Cow<'a, str> {
+        String::from_utf8_lossy(self.cells.trimmed(Some(self.columns.claim_status)))
+    }
+
+    /// What is claimed (`claim_type`); where the report has no such column or an empty cell, how the claim came about
+    /// (`claim_origin`).
+    pub fn claim_type(&self) -> Cow<'a, str> {
+        let cell = match self.cells.trimmed(self.columns.claim_type) {
+            b"" => self.cells.trimmed(self.columns.claim_origin),
+            cell => cell,
+        };
+        String::from_utf8_lossy(cell)
+    }
+
+    /// All cells as they came, in the order of the report's columns.
+    pub fn fields(&self) -> Cells<'a> {
+        self.cells
+    }
+}
+
+/// Claims by what they are. Statuses and types are folded to capitals, since YouTube writes both forms; a cell
+/// without a value is counted under `(none)`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClaimCounts {
+    /// Claims counted; each map sums to it.
+    pub claims: u64,
+    /// Rows with a wrong number of fields, or an unreadable claim or channel ID.
+    pub bad_rows: u64,
+    /// Claims per `claim_status`.
+    pub by_status: BTreeMap<String, u64>,
+    /// Claims per `claim_type`, else `claim_origin`.
+    pub by_type: BTreeMap<String, u64>,
+    /// Claims per channel of the claimed video.
+    pub by_channel: BTreeMap<ChannelId, u64>,
+}
+
+impl ClaimCounts {
+    /// Counts one row.
+    pub fn add(&mut self, row: &ClaimRow<'_>) {
+        let (Ok(_), Ok(channel_id)) = (row.claim_id(), row.channel_id()) else {
+            self.bad_rows += 1;
+            return;
+        };
+        self.claims += 1;
+        count_under(&mut self.by_status, &row.claim_status());
+        count_under(&mut self.by_type, &row.claim_type());
+        *self.by_channel.entry(channel_id).or_default() += 1;
+    }
+}
+
+/// Counts a value of an enumeration, escaped and shortened since a report may hold anything there.
+pub(crate) fn count_under(counts: &mut BTreeMap<String, u64>, value: &str) {
+    let key = match value {
+        "" => "(none)".to_owned(),
+        value => printable(value.to_uppercase()),
+    };
+    *counts.entry(key).or_default() += 1;
+}

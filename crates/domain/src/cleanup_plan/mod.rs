@@ -1,0 +1,15 @@
+//! What the cleanup has to do so that partner assets carry their channel's custom ID.
+//!
+//! Three steps: [`Scan`] gathers the partner assets out of the rows of a video report, [`decide_from_report`] settles
+//! what the report alone settles and names the rest as candidates for the live read, and [`decide`] judges each
+//! candidate by its live value. The custom ID decides who is paid, so every doubt ends in leaving a value alone.
+
+mod decide;
+mod plan_line;
+mod scan;
+
+pub use decide::{
+    Decision, Live, LiveAsset, PlannedUpdate, Policy, UnknownPolicy, candidates, decide, decide_from_report,
+};
+pub use plan_line::{PlanLine, PlanLineError};
+pub use scan::{AssetEntry, Gathered, Reported, RowReject, Scan, ScanStats, Standing, Taken, VideoOfAsset};
