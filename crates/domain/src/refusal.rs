@@ -93,7 +93,7 @@ impl fmt::Display for Refusal {
         }
         write!(f, ": ")?;
         if let Some(column) = &self.column {
-            write!(f, "column \"{}\": ", printable(column))?;
+            write!(f, "column \"{}\": ", printable(column.as_bytes()))?;
         }
         write!(f, "{}. {}", one_line(&self.problem), one_line(&self.remedy))
     }
