@@ -3,8 +3,6 @@
 //! A sheet or report comes in as bytes, is read by header name, and becomes typed rows; a plan compares the
 //! rows with what is stored and says what is to be done; a tally says what became of every row. Nothing here
 //! opens a file or a socket, waits, or knows the time: what is needed from outside is an argument.
-#![expect(clippy::doc_markdown, reason = "YouTube is a name, not an item to be put in backticks")]
-
 pub mod asset_report;
 pub mod backfill_plan;
 pub mod channel_sheet;
