@@ -1,7 +1,6 @@
 //! How fast a video report is gone through: the whole scan beside the mere counting of line ends, which is as fast as
 //! the bytes can be looked at.
 
-#![expect(missing_docs, reason = "criterion's macros write public functions")]
 #![expect(clippy::expect_used, reason = "a bench that cannot read its own report has nothing to measure")]
 
 mod realistic;

@@ -183,3 +183,57 @@ impl AssetCounts {
         count_under(&mut self.by_type, &row.asset_type());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn count(name: &str) -> Result<AssetCounts, Refusal> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/");
+        let bytes = std::fs::read(format!("{folder}{name}")).unwrap();
+        AssetReport::open(name, bytes.as_slice())?.count()
+    }
+
+    #[test]
+    fn v19_assets_are_counted_and_a_number_with_separators_is_no_number() {
+        insta::assert_debug_snapshot!(count("asset_report/small.csv").unwrap(), @r#"
+        AssetCounts {
+            assets: 3,
+            bad_rows: 1,
+            by_type: {
+                "SOUND_RECORDING": 2,
+                "WEB": 1,
+            },
+            active_claims: 3,
+        }
+        "#);
+    }
+
+    #[test]
+    fn the_basic_report_is_named_for_what_it_is() {
+        insta::assert_snapshot!(count("asset_report/basic_without_claims.csv").unwrap_err(), @r#"asset_report/basic_without_claims.csv:1: column "active_claims": the column is missing: this looks like content_owner_asset_basic_a3, which has no claims. Give the report content_owner_asset_a3."#);
+    }
+
+    #[test]
+    fn another_report_is_named_for_what_it_is() {
+        insta::assert_snapshot!(count("claim_report/small.csv").unwrap_err(), @"claim_report/small.csv:1: this looks like a claim report (content_owner_active_claims), not like an asset report (content_owner_asset). Give each report under its own setting.");
+    }
+
+    #[rstest]
+    #[case("7", Ok(7))]
+    #[case("", Ok(0))]
+    #[case("18446744073709551615", Ok(u64::MAX))]
+    #[case("18446744073709551616", Err(()))]
+    #[case("-1", Err(()))]
+    #[case("+1", Err(()))]
+    #[case("1.0", Err(()))]
+    #[case("NaN", Err(()))]
+    fn v19_a_number_of_claims_is_whole_or_an_error(#[case] cell: &str, #[case] claims: Result<u64, ()>) {
+        let text = format!("asset_id,asset_type,active_claims,custom_id\nA000000000000001,WEB,{cell},x\n");
+        let mut report = AssetReport::open("x.csv", text.as_bytes()).unwrap();
+        let Some(AssetLine::Row(row)) = report.next_row().unwrap() else { panic!("no row") };
+        assert_eq!(row.active_claims().map_err(|_| ()), claims);
+        assert_eq!(row.custom_id_bytes(), b"x");
+    }
+}

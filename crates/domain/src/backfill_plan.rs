@@ -113,3 +113,100 @@ impl BackfillPlan<'_> {
         counts
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel_sheet;
+
+    const ALPHA: &str = "UCalpha00000000000000000";
+    const BRAVO: &str = "UCbravo00000000000000000";
+
+    fn rows(lines: &[&str]) -> Vec<ChannelRow> {
+        let text = format!("channelID,customID,displayName\n{}\n", lines.join("\n"));
+        channel_sheet::read("sheet.csv", text.as_bytes()).unwrap().rows
+    }
+
+    fn stored(
+        id: &str,
+        channel_id: &str,
+        custom_id: Option<&str>,
+        display_name: Option<&str>,
+    ) -> StoredChannel {
+        StoredChannel {
+            id: id.to_owned(),
+            channel_id: channel_id.to_owned(),
+            custom_id: custom_id.map(str::to_owned),
+            display_name: display_name.map(str::to_owned),
+            version: Some(3),
+        }
+    }
+
+    fn counts(rows: &[ChannelRow], stored: &[StoredChannel]) -> (u64, u64, u64) {
+        let PlanCounts { create, update, unchanged } = plan(rows, stored).counts();
+        (create, update, unchanged)
+    }
+
+    #[test]
+    fn a_channel_not_yet_stored_is_created() {
+        let rows = rows(&[&format!("{ALPHA},a,Alpha"), &format!("{BRAVO},b,Bravo")]);
+        let plan = plan(&rows, &[stored("1", ALPHA, Some("a"), Some("Alpha"))]);
+        assert_eq!(plan.steps, [Step::Unchanged { row: &rows[0] }, Step::Create { row: &rows[1] }]);
+    }
+
+    #[test]
+    fn a_channel_stored_otherwise_is_updated_with_its_old_values_at_hand() {
+        let rows = rows(&[&format!("{ALPHA},a,Alpha")]);
+        let old = stored("1", ALPHA, None, Some("Alpha"));
+        let plan = plan(&rows, std::slice::from_ref(&old));
+        assert_eq!(plan.steps, [Step::Update { row: &rows[0], records: vec![old] }]);
+    }
+
+    #[test]
+    fn a_name_missing_in_the_sheet_never_changes_the_stored_one() {
+        let rows = rows(&[&format!("{ALPHA},a,")]);
+        assert_eq!(counts(&rows, &[stored("1", ALPHA, Some("a"), Some("Alpha"))]), (0, 0, 1));
+        assert_eq!(counts(&rows, &[stored("1", ALPHA, Some("x"), Some("Alpha"))]), (0, 1, 0));
+    }
+
+    #[test]
+    fn a_new_name_alone_is_an_update() {
+        let rows = rows(&[&format!("{ALPHA},a,Alpha")]);
+        assert_eq!(counts(&rows, &[stored("1", ALPHA, Some("a"), None)]), (0, 1, 0));
+    }
+
+    #[test]
+    fn g7_of_several_records_of_a_channel_all_that_differ_are_brought_into_line() {
+        let rows = rows(&[&format!("{ALPHA},a,Alpha")]);
+        let records = [
+            stored("1", ALPHA, Some("a"), Some("Alpha")),
+            stored("2", ALPHA, Some("b"), Some("Alpha")),
+            stored("3", ALPHA, None, None),
+        ];
+        let plan = plan(&rows, &records);
+        assert_eq!(plan.steps, [Step::Update { row: &rows[0], records: records[1..].to_vec() }]);
+    }
+
+    #[test]
+    fn a_stored_channel_that_the_sheet_does_not_name_is_left_alone() {
+        let rows = rows(&[&format!("{ALPHA},a,Alpha")]);
+        assert_eq!(counts(&rows, &[stored("9", BRAVO, Some("b"), None)]), (1, 0, 0));
+    }
+
+    #[test]
+    fn a_second_run_over_what_the_first_wrote_changes_nothing() {
+        let rows = rows(&[&format!("{ALPHA},a,Alpha"), &format!("{BRAVO},b,")]);
+        let written: Vec<StoredChannel> = rows
+            .iter()
+            .map(|row| {
+                stored(
+                    "x",
+                    row.channel_id.as_str(),
+                    Some(row.custom_id.as_str()),
+                    row.display_name.as_deref(),
+                )
+            })
+            .collect();
+        assert_eq!(counts(&rows, &written), (0, 0, 2));
+    }
+}

@@ -329,3 +329,6 @@ fn is_scientific(text: &str) -> bool {
         && digits(exponent.trim_start_matches(['+', '-']))
         && (signed || fraction.is_some())
 }
+
+#[cfg(test)]
+mod tests;

@@ -191,3 +191,71 @@ pub(crate) fn count_under(counts: &mut BTreeMap<String, u64>, value: &str) {
     };
     *counts.entry(key).or_default() += 1;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refusal::RefusalKind;
+
+    fn fixture(name: &str) -> Vec<u8> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/");
+        std::fs::read(format!("{folder}{name}")).unwrap()
+    }
+
+    fn count(name: &str) -> Result<ClaimCounts, Refusal> {
+        let bytes = fixture(name);
+        ClaimReport::open(name, bytes.as_slice())?.count()
+    }
+
+    #[test]
+    fn v18_claims_are_counted_and_a_total_row_is_no_claim() {
+        insta::assert_debug_snapshot!(count("claim_report/small.csv").unwrap(), @r#"
+        ClaimCounts {
+            claims: 4,
+            bad_rows: 1,
+            by_status: {
+                "ACTIVE": 2,
+                "INACTIVE": 1,
+                "PENDING": 1,
+            },
+            by_type: {
+                "AUDIO": 2,
+                "AUDIOVISUAL": 1,
+                "DESCRIPTIVE_SEARCH": 1,
+            },
+            by_channel: {
+                ChannelId(UCalpha00000000000000000): 2,
+                ChannelId(UCbravo00000000000000000): 2,
+            },
+        }
+        "#);
+    }
+
+    #[test]
+    fn another_report_is_named_for_what_it_is() {
+        let refusal = count("asset_report/small.csv").unwrap_err();
+        assert!(matches!(refusal.kind, RefusalKind::WrongReportType));
+        insta::assert_snapshot!(refusal, @"asset_report/small.csv:1: this looks like an asset report (content_owner_asset), not like a claim report (content_owner_active_claims). Give each report under its own setting.");
+    }
+
+    #[test]
+    fn v6_a_report_with_neither_type_nor_origin_is_refused() {
+        let text = "claim_id,channel_id,claim_status\nc,UCalpha00000000000000000,ACTIVE\n";
+        let refusal = ClaimReport::open("x.csv", text.as_bytes()).err().unwrap();
+        assert_eq!(refusal.column.as_deref(), Some("claim_type"));
+    }
+
+    #[test]
+    fn a_row_gives_its_ids_where_the_report_has_them() {
+        let text =
+            "claim_id,channel_id,claim_status,claim_origin,asset_id\nc,UCalpha00000000000000000,,x,bad\n";
+        let mut report = ClaimReport::open("x.csv", text.as_bytes()).unwrap();
+        let Some(ClaimLine::Row(row)) = report.next_row().unwrap() else { panic!("no row") };
+        assert_eq!(row.claim_id().unwrap().as_str(), "c");
+        assert!(row.asset_id().unwrap().is_err());
+        assert_eq!(row.video_id(), None);
+        assert_eq!((row.record(), row.line(), row.fields().len()), (1, 2, 5));
+        let counts = ClaimReport::open("x.csv", text.as_bytes()).unwrap().count().unwrap();
+        assert_eq!(counts.by_status["(none)"], 1);
+    }
+}

@@ -285,3 +285,93 @@ pub struct FilterError {
     /// How many channels were looked through.
     pub channel_count: usize,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALPHA: &str = "UCalpha00000000000000000";
+    const BRAVO: &str = "UCbravo00000000000000000";
+
+    fn record(channel_id: &str, custom_id: Option<&str>) -> PartnerRecord {
+        PartnerRecord {
+            channel_id: channel_id.to_owned(),
+            custom_id: custom_id.map(str::to_owned),
+            display_name: None,
+        }
+    }
+
+    fn state(records: &[PartnerRecord]) -> String {
+        let partners = PartnerChannels::build(records.iter().cloned());
+        assert_eq!(partners.len(), 1);
+        let partner = partners.channel(partners.get(ALPHA).unwrap());
+        match &partner.state {
+            PartnerState::Usable(custom_id) => custom_id.to_string(),
+            PartnerState::LeftOut(reason) => format!("{}: {reason}", reason.code()),
+        }
+    }
+
+    #[test]
+    fn g7_records_that_disagree_leave_the_channel_out_and_none_wins() {
+        let records = [record(ALPHA, Some("b")), record(ALPHA, Some("a")), record(ALPHA, None)];
+        insta::assert_snapshot!(state(&records), @"records_disagree: its records disagree about the custom ID: (none), a, b");
+    }
+
+    #[test]
+    fn g7_records_that_agree_are_one_channel() {
+        assert_eq!(state(&[record(ALPHA, Some("a")), record(ALPHA, Some(" a "))]), "a");
+    }
+
+    #[test]
+    fn g10_a_channel_without_a_usable_custom_id_is_left_out_but_still_found() {
+        assert_eq!(state(&[record(ALPHA, None)]), "no_custom_id: its record has no custom ID");
+        assert_eq!(state(&[record(ALPHA, Some("  "))]), "no_custom_id: its record has no custom ID");
+        insta::assert_snapshot!(state(&[record(ALPHA, Some("a b"))]), @r#"invalid_custom_id: the custom ID "a b" has the character ' ' at position 2; only A-Z a-z 0-9 - _ . @ / are allowed"#);
+    }
+
+    #[test]
+    fn a_record_that_names_no_channel_is_noted() {
+        let partners = PartnerChannels::build([record("UCshort\n", Some("a")), record(ALPHA, Some("a"))]);
+        assert_eq!(partners.len(), 1);
+        insta::assert_debug_snapshot!(partners.unusable(), @r#"
+        [
+            "a partner channel record is passed over: \"UCshort\" is not a channel ID (UC and 22 characters of A-Z a-z 0-9 _ -)",
+        ]
+        "#);
+    }
+
+    #[test]
+    fn a_channel_is_found_by_bytes_and_by_id() {
+        let partners = PartnerChannels::build([record(ALPHA, Some("a"))]);
+        let id = ChannelId::parse(ALPHA).unwrap();
+        assert_eq!(partners.get(id), partners.get(ALPHA.as_bytes()));
+        assert_eq!(partners.get(BRAVO), None);
+        assert_eq!(partners.get(""), None);
+    }
+
+    #[test]
+    fn a_filter_is_all_a_channel_or_a_custom_id() {
+        let partners = PartnerChannels::build([record(ALPHA, Some("same")), record(BRAVO, Some("same"))]);
+        let (alpha, bravo) = (partners.get(ALPHA).unwrap(), partners.get(BRAVO).unwrap());
+        let chosen = |target| {
+            let filter = partners.filter(target).unwrap();
+            (filter.contains(alpha), filter.contains(bravo))
+        };
+        assert_eq!(chosen("all"), (true, true));
+        assert_eq!(chosen(BRAVO), (false, true));
+        assert_eq!(chosen("same"), (true, true));
+    }
+
+    #[test]
+    fn a_filter_that_fits_nothing_says_what_was_asked() {
+        let partners = PartnerChannels::build([record(ALPHA, Some("a"))]);
+        insta::assert_snapshot!(partners.filter("b\n").unwrap_err(), @r#"no partner channel has the channel ID or custom ID "b" that the filter asks for (1 partner channels are known); give "all", a channel ID or a custom ID"#);
+    }
+
+    #[test]
+    fn a_channel_left_out_can_be_filtered_for_by_its_id() {
+        let partners = PartnerChannels::build([record(ALPHA, None)]);
+        assert!(partners.filter(ALPHA).unwrap().contains(partners.get(ALPHA).unwrap()));
+        assert_eq!(partners.left_out().count(), 1);
+    }
+}

@@ -67,3 +67,66 @@ fn as_csv_line(fields: &[impl AsRef<[u8]>]) -> io::Result<Vec<u8>> {
     line.truncate(line.len().saturating_sub(1));
     Ok(line)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sheet(headers: &[&str], rows: &[(&[&str], &str, &str)]) -> String {
+        let mut sheet = RejectSheet::new(Vec::new(), headers).unwrap();
+        for (fields, code, reason) in rows {
+            sheet.write(fields, code, reason).unwrap();
+        }
+        String::from_utf8(sheet.finish().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_inputs_columns_come_first_then_code_and_reason() {
+        let text = sheet(&["b", "a"], &[(&["1", "x, \"y\"\nz"], "gone", "it is gone, for good")]);
+        insta::assert_snapshot!(text, @r#"
+        b,a,code,reason
+        1,"x, ""y""
+        z",gone,"it is gone, for good"
+        "#);
+    }
+
+    #[test]
+    fn v9_a_row_with_a_wrong_number_of_fields_is_kept_whole_in_the_first_cell() {
+        let text = sheet(&["a", "b", "c"], &[(&["1", "2,3"], "wrong_field_count", "2 of 3")]);
+        insta::assert_snapshot!(text, @r#"
+        a,b,c,code,reason
+        "1,""2,3""",,,wrong_field_count,2 of 3
+        "#);
+    }
+
+    #[test]
+    fn the_reasons_of_the_run_before_are_left_out() {
+        let text = sheet(&["a", "code", "reason"], &[(&["1", "old", "older"], "new", "newer")]);
+        assert_eq!(text, "a,code,reason\n1,new,newer\n");
+    }
+
+    #[test]
+    fn v15_the_bytes_of_the_input_are_never_changed() {
+        let mut sheet = RejectSheet::new(Vec::new(), &["a", "b"]).unwrap();
+        sheet.write(&[b"=cmd|' /C calc'!A0".as_slice(), b"\xff\xfe"], "x", "y").unwrap();
+        assert_eq!(sheet.finish().unwrap(), b"a,b,code,reason\n=cmd|' /C calc'!A0,\xff\xfe,x,y\n");
+    }
+
+    proptest! {
+        #[test]
+        fn any_cell_comes_back_byte_for_byte(rows in prop::collection::vec(prop::array::uniform3(prop::collection::vec(any::<u8>(), 0..12)), 1..8)) {
+            let mut sheet = RejectSheet::new(Vec::new(), &["a", "b", "c"]).unwrap();
+            for fields in &rows {
+                sheet.write(fields, "code", "reason").unwrap();
+            }
+            let written = sheet.finish().unwrap();
+            let mut reader = csv::Reader::from_reader(written.as_slice());
+            let read: Vec<Vec<Vec<u8>>> = reader
+                .byte_records()
+                .map(|record| record.unwrap().iter().take(3).map(<[u8]>::to_vec).collect())
+                .collect();
+            prop_assert_eq!(read, rows.iter().map(|fields| fields.to_vec()).collect::<Vec<_>>());
+        }
+    }
+}

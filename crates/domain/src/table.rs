@@ -596,3 +596,6 @@ impl LineCount {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,36 @@ fn reconcile(task: &'static str, parts: &[(&str, u64)], total: u64) -> Result<()
     Err(Unreconciled { task, parts: parts.join(" + "), sum, total })
 }
 
+/// What became of one row of the channel sheet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackfillOutcome {
+    /// The channel was not stored before.
+    Created,
+    /// The channel was stored otherwise.
+    Updated,
+    /// The channel needed nothing.
+    Unchanged,
+    /// The row was rejected or failed for good.
+    Error,
+    /// The row says again what another says, or nothing.
+    Skipped,
+}
+
+/// What became of one asset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CleanupOutcome {
+    /// It got its channel's custom ID (in a dry run: would get it).
+    Updated,
+    /// It had it.
+    AlreadyRight,
+    /// It was left alone because its value was set by hand.
+    Skipped,
+    /// It was left alone because it is not clear whose custom ID it should carry.
+    Conflict,
+    /// It was refused, is gone, or failed for good.
+    Failed,
+}
+
 /// The channels of a backfill.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BackfillTally {
@@ -44,6 +74,23 @@ pub struct BackfillTally {
 }
 
 impl BackfillTally {
+    /// A tally of a sheet of so many rows, none of them accounted for yet. The total is taken from the sheet and not
+    /// summed up, or it could not prove anything.
+    pub fn of(total: u64) -> Self {
+        Self { total, ..Self::default() }
+    }
+
+    /// Accounts for some rows.
+    pub fn add(&mut self, outcome: BackfillOutcome, count: u64) {
+        *match outcome {
+            BackfillOutcome::Created => &mut self.created,
+            BackfillOutcome::Updated => &mut self.updated,
+            BackfillOutcome::Unchanged => &mut self.unchanged,
+            BackfillOutcome::Error => &mut self.error,
+            BackfillOutcome::Skipped => &mut self.skipped,
+        } += count;
+    }
+
     /// Rows whose channel now is as the sheet says.
     pub fn processed(&self) -> u64 {
         self.created + self.updated + self.unchanged
@@ -88,6 +135,23 @@ pub struct CleanupTally {
 }
 
 impl CleanupTally {
+    /// A tally of so many partner assets, none of them accounted for yet. The total is taken from the scan and not
+    /// summed up, or it could not prove anything.
+    pub fn of(total: u64) -> Self {
+        Self { total, ..Self::default() }
+    }
+
+    /// Accounts for some assets.
+    pub fn add(&mut self, outcome: CleanupOutcome, count: u64) {
+        *match outcome {
+            CleanupOutcome::Updated => &mut self.updated,
+            CleanupOutcome::AlreadyRight => &mut self.already_right,
+            CleanupOutcome::Skipped => &mut self.skipped,
+            CleanupOutcome::Conflict => &mut self.conflict,
+            CleanupOutcome::Failed => &mut self.failed,
+        } += count;
+    }
+
     /// Whether somebody has to look into the rejects file.
     pub fn has_failures(&self) -> bool {
         self.failed > 0
@@ -119,6 +183,30 @@ mod tests {
         let tally = CleanupTally { updated: 2, failed: 1, total: 4, ..CleanupTally::default() };
         insta::assert_snapshot!(tally.reconcile().unwrap_err(), @"the counters of the cleanup do not add up: updated 2 + already right 0 + skipped 0 + conflict 0 + failed 1 sum to 3, the total is 4");
         assert_eq!(CleanupTally { total: 3, ..tally }.reconcile(), Ok(()));
+    }
+
+    #[test]
+    fn l4_an_asset_not_accounted_for_is_noticed() {
+        use CleanupOutcome::{AlreadyRight, Conflict, Failed, Skipped, Updated};
+        let mut tally = CleanupTally::of(15);
+        for (outcome, count) in [(Updated, 1), (AlreadyRight, 2), (Skipped, 3), (Conflict, 4)] {
+            tally.add(outcome, count);
+            assert!(tally.reconcile().is_err() && !tally.has_failures());
+        }
+        tally.add(Failed, 5);
+        assert!(tally.reconcile().is_ok() && tally.has_failures());
+    }
+
+    #[test]
+    fn l4_a_row_not_accounted_for_is_noticed() {
+        use BackfillOutcome::{Created, Error, Skipped, Unchanged, Updated};
+        let mut tally = BackfillTally::of(15);
+        for (outcome, count) in [(Created, 1), (Updated, 2), (Unchanged, 3), (Error, 4)] {
+            tally.add(outcome, count);
+            assert!(tally.reconcile().is_err());
+        }
+        tally.add(Skipped, 5);
+        assert_eq!((tally.reconcile(), tally.processed()), (Ok(()), 6));
     }
 
     #[test]

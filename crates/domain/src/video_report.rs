@@ -238,3 +238,6 @@ fn split_bar(cell: &[u8]) -> (&[u8], Option<&[u8]>) {
         None => (cell.trim_ascii(), None),
     }
 }
+
+#[cfg(test)]
+mod tests;

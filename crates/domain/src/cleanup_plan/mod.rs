@@ -7,6 +7,8 @@
 mod decide;
 mod plan_line;
 mod scan;
+#[cfg(test)]
+mod tests;
 
 pub use decide::{
     Decision, Live, LiveAsset, PlannedUpdate, Policy, UnknownPolicy, candidates, decide, decide_from_report,
