@@ -1,2 +1,2 @@
-//! (begun)
+//! `dn-sandbox`.
 fn main() {}

@@ -1,0 +1,147 @@
+//! The score: what the tasks left behind, beside what the world was made of.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use crate::world::{Kind, StoredChannel, World};
+use crate::youtube::content_id::{Catalogue, Write};
+
+/// How the database came out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ChannelScore {
+    /// Channels of the sheet that had no record and have one now.
+    pub created: u64,
+    /// Channels whose record was changed to what the sheet says.
+    pub updated: u64,
+    /// Channels whose record said it already.
+    pub unchanged: u64,
+    /// Channels whose records do not say what the sheet says, or were changed without being in the sheet.
+    pub wrong: Vec<String>,
+}
+
+/// An asset that did not end as it must.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WrongAsset {
+    /// The asset.
+    pub id: String,
+    /// How it should have ended.
+    pub kind: Kind,
+    /// The custom ID it should have.
+    pub expected: Option<String>,
+    /// The custom ID it has.
+    pub found: Option<String>,
+}
+
+/// How the CMS came out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct AssetScore {
+    /// Partner assets that carry the right custom ID, by how they must end.
+    pub right: BTreeMap<Kind, u64>,
+    /// Partner assets that do not.
+    pub wrong: Vec<WrongAsset>,
+    /// Right without a write: had to stay as they were, and did.
+    pub untouched: u64,
+    /// Writes to assets that nothing was to be written to, or of another value than theirs.
+    pub unplanned_writes: Vec<Write>,
+    /// Writes beyond the first one to an asset, all of the same value.
+    pub repeated_writes: u64,
+}
+
+/// The whole score.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Score {
+    /// The database.
+    pub channels: ChannelScore,
+    /// The CMS.
+    pub assets: AssetScore,
+}
+
+impl Score {
+    pub(crate) fn new(world: &World, channels: &[StoredChannel], catalogue: &Catalogue) -> Self {
+        Self { channels: score_channels(world, channels), assets: score_assets(world, catalogue) }
+    }
+
+    /// Whether the truth was met: everything right, nothing written that was not to be written.
+    pub fn is_perfect(&self) -> bool {
+        self.channels.wrong.is_empty()
+            && self.assets.wrong.is_empty()
+            && self.assets.unplanned_writes.is_empty()
+    }
+
+    /// Partner assets that ended right.
+    pub fn right_count(&self) -> u64 {
+        self.assets.right.values().sum()
+    }
+}
+
+fn by_channel(records: &[StoredChannel]) -> HashMap<&str, Vec<&StoredChannel>> {
+    let mut found: HashMap<&str, Vec<&StoredChannel>> = HashMap::new();
+    for record in records {
+        found.entry(&record.channel_id).or_default().push(record);
+    }
+    found
+}
+
+fn score_channels(world: &World, now: &[StoredChannel]) -> ChannelScore {
+    let (before, now) = (by_channel(&world.stored), by_channel(now));
+    let mut score = ChannelScore::default();
+    for channel in &world.channels {
+        let says = |record: &&StoredChannel| {
+            record.custom_id.as_ref() == Some(&channel.custom_id)
+                && (channel.display_name.is_empty()
+                    || record.display_name.as_ref() == Some(&channel.display_name))
+        };
+        let id = channel.channel_id.as_str();
+        match (before.get(id), now.get(id)) {
+            (_, None) => score.wrong.push(id.to_owned()),
+            (_, Some(records)) if !records.iter().all(says) => score.wrong.push(id.to_owned()),
+            (None, Some(_)) => score.created += 1,
+            (Some(old), Some(_)) if old.iter().all(says) => score.unchanged += 1,
+            (Some(_), Some(_)) => score.updated += 1,
+        }
+    }
+    let in_sheet: std::collections::HashSet<&str> =
+        world.channels.iter().map(|channel| channel.channel_id.as_str()).collect();
+    for id in before.keys().chain(now.keys()).filter(|id| !in_sheet.contains(**id)) {
+        if before.get(id) != now.get(id) && !score.wrong.iter().any(|known| known == id) {
+            score.wrong.push((*id).to_owned());
+        }
+    }
+    score.wrong.sort();
+    score
+}
+
+fn score_assets(world: &World, catalogue: &Catalogue) -> AssetScore {
+    let mut score = AssetScore::default();
+    let mut written: HashMap<String, u64> = HashMap::new();
+    for write in catalogue.writes() {
+        let expected = world.truth.get(&write.asset_id);
+        let planned =
+            expected.is_some_and(|expected| expected.kind == Kind::Updated && expected.value == write.new);
+        let count = written.entry(write.asset_id.clone()).or_default();
+        *count += 1;
+        if !planned {
+            score.unplanned_writes.push(write);
+        } else if *count > 1 {
+            score.repeated_writes += 1;
+        }
+    }
+    for (id, expected) in &world.truth {
+        let found = catalogue.asset(id).and_then(|asset| asset.custom_id);
+        if found == expected.value {
+            *score.right.entry(expected.kind.clone()).or_default() += 1;
+            if !written.contains_key(id) {
+                score.untouched += 1;
+            }
+        } else {
+            score.wrong.push(WrongAsset {
+                id: id.clone(),
+                kind: expected.kind.clone(),
+                expected: expected.value.clone(),
+                found,
+            });
+        }
+    }
+    score
+}
