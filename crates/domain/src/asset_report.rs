@@ -187,12 +187,11 @@ impl AssetCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixture::fixture;
     use rstest::rstest;
 
     fn count(name: &str) -> Result<AssetCounts, Refusal> {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/");
-        let bytes = std::fs::read(format!("{folder}{name}")).unwrap();
-        AssetReport::open(name, bytes.as_slice())?.count()
+        AssetReport::open(name, fixture(name))?.count()
     }
 
     #[test]

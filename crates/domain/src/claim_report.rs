@@ -195,16 +195,11 @@ pub(crate) fn count_under(counts: &mut BTreeMap<String, u64>, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixture::fixture;
     use crate::refusal::RefusalKind;
 
-    fn fixture(name: &str) -> Vec<u8> {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/");
-        std::fs::read(format!("{folder}{name}")).unwrap()
-    }
-
     fn count(name: &str) -> Result<ClaimCounts, Refusal> {
-        let bytes = fixture(name);
-        ClaimReport::open(name, bytes.as_slice())?.count()
+        ClaimReport::open(name, fixture(name))?.count()
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub mod channel_sheet;
 pub mod claim_report;
 pub mod cleanup_plan;
 pub mod custom_id;
+#[cfg(test)]
+mod fixture;
 pub mod id;
 pub mod partner_channels;
 pub mod printable;

@@ -6,13 +6,12 @@ use crate::reject_sheet::RejectSheet;
 use proptest::prelude::*;
 use rstest::rstest;
 
-fn fixture(name: &str) -> Vec<u8> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/channel_sheet/");
-    std::fs::read(format!("{folder}{name}")).unwrap()
+fn fixture(name: &str) -> &'static [u8] {
+    crate::fixture::fixture(&format!("channel_sheet/{name}"))
 }
 
 fn read_fixture(name: &str) -> Result<ChannelSheet, Refusal> {
-    read(name, fixture(name).as_slice())
+    read(name, fixture(name))
 }
 
 fn refused(name: &str) -> String {
@@ -91,8 +90,7 @@ fn s3_an_empty_sheet_is_not_no_channels() {
 #[test]
 fn v1_utf16_is_refused() {
     insta::assert_snapshot!(refused("utf16.csv"), @r#"utf16.csv:1: the file is UTF-16, as its first two bytes say. Save it as UTF-8 CSV (in Excel: "CSV UTF-8")."#);
-    let without_mark: Vec<u8> = fixture("utf16.csv").split_off(2);
-    let refusal = read("utf16", without_mark.as_slice()).unwrap_err();
+    let refusal = read("utf16", &fixture("utf16.csv")[2..]).unwrap_err();
     assert!(matches!(refusal.kind, RefusalKind::Encoding), "{refusal}");
 }
 
@@ -282,7 +280,7 @@ fn the_size_of_the_reads_changes_nothing(
     name: &str,
     #[values(1, 2, 7)] size: usize,
 ) {
-    assert_eq!(read(name, Dribble(&fixture(name), size)).unwrap(), read_fixture(name).unwrap());
+    assert_eq!(read(name, Dribble(fixture(name), size)).unwrap(), read_fixture(name).unwrap());
 }
 
 fn reconciles(sheet: &ChannelSheet) -> bool {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::scan::{AssetEntry, Reported, Standing};
+use super::asset::{AssetEntry, Reported, Standing};
 use crate::custom_id::CustomId;
 use crate::id::AssetId;
 use crate::partner_channels::{PartnerChannels, PartnerIndex, PartnerState};

@@ -4,14 +4,16 @@
 //! what the report alone settles and names the rest as candidates for the live read, and [`decide`] judges each
 //! candidate by its live value. The custom ID decides who is paid, so every doubt ends in leaving a value alone.
 
+mod asset;
 mod decide;
 mod plan_line;
 mod scan;
 #[cfg(test)]
 mod tests;
 
+pub use asset::{AssetEntry, Reported, Standing, VideoOfAsset};
 pub use decide::{
     Decision, Live, LiveAsset, PlannedUpdate, Policy, UnknownPolicy, candidates, decide, decide_from_report,
 };
 pub use plan_line::{PlanLine, PlanLineError};
-pub use scan::{AssetEntry, Gathered, Reported, RowReject, Scan, ScanStats, Standing, Taken, VideoOfAsset};
+pub use scan::{Gathered, RowReject, Scan, ScanStats, Taken};

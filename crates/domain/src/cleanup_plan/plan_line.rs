@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::asset::AssetEntry;
 use super::decide::PlannedUpdate;
-use super::scan::AssetEntry;
 use crate::custom_id::CustomId;
 use crate::id::{AssetId, ChannelId, VideoId};
 use crate::partner_channels::PartnerChannels;

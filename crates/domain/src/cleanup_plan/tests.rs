@@ -331,9 +331,8 @@ fn a12_an_asset_gone_or_merged_is_rejected() {
 
 #[test]
 fn v5_a_row_with_an_unreadable_id_is_rejected_and_its_asset_counted_once() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/video_report/");
-    let text = std::fs::read_to_string(format!("{folder}bad_ids.csv")).unwrap();
-    let scanned = scan_text(&text, "all");
+    let text = std::str::from_utf8(crate::fixture::fixture("video_report/bad_ids.csv")).unwrap();
+    let scanned = scan_text(text, "all");
     let reasons: Vec<String> = scanned
         .taken
         .iter()

@@ -1,5 +1,8 @@
+use super::header::edit_distance;
+use super::records::BUFFER_BYTES;
 use super::*;
 use rstest::rstest;
+use std::io;
 
 /// A source without end, which must never be read to its end.
 struct Endless {

@@ -1,16 +1,11 @@
 use super::*;
+use crate::fixture::fixture;
 use crate::refusal::RefusalKind;
 use proptest::prelude::*;
 use rstest::rstest;
 
-fn fixture(name: &str) -> Vec<u8> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/");
-    std::fs::read(format!("{folder}{name}")).unwrap()
-}
-
 fn refused(name: &str) -> Refusal {
-    let bytes = fixture(name);
-    let mut report = match VideoReport::open(name, bytes.as_slice()) {
+    let mut report = match VideoReport::open(name, fixture(name)) {
         Ok(report) => report,
         Err(refusal) => return refusal,
     };
@@ -47,7 +42,7 @@ fn shown(bytes: &[u8]) -> String {
 
 #[test]
 fn v3_rows_come_with_record_and_line_whatever_their_titles_hold() {
-    insta::assert_snapshot!(shown(&fixture("video_report/small.csv")), @r"
+    insta::assert_snapshot!(shown(fixture("video_report/small.csv")), @r"
     1:2 views Some(1000) [A000000000000001=vid1_______]
     2:3 views Some(500) [A000000000000002=alpha-01]
     3:5 views Some(70) [A000000000000003=]
@@ -59,7 +54,7 @@ fn v3_rows_come_with_record_and_line_whatever_their_titles_hold() {
 
 #[test]
 fn lists_are_paired_by_position_and_left_unpaired_where_their_lengths_differ() {
-    insta::assert_snapshot!(shown(&fixture("video_report/lists.csv")), @r"
+    insta::assert_snapshot!(shown(fixture("video_report/lists.csv")), @r"
     1:2 views Some(10) [A000000000000001=vid1_______ A000000000000002=by-hand]
     2:3 views Some(10) [A000000000000003=unknown A000000000000004=unknown]
     3:4 views Some(10) [A000000000000005=alpha-01 oldAsset_-1=]
@@ -68,8 +63,7 @@ fn lists_are_paired_by_position_and_left_unpaired_where_their_lengths_differ() {
 
 #[test]
 fn v15_v16_hostile_titles_are_data() {
-    let bytes = fixture("video_report/hostile_titles.csv");
-    let mut report = VideoReport::open("x.csv", bytes.as_slice()).unwrap();
+    let mut report = VideoReport::open("x.csv", fixture("video_report/hostile_titles.csv")).unwrap();
     let mut titles = Vec::new();
     while let Some(line) = report.next_row().unwrap() {
         if let ReportLine::Row(row) = line {

@@ -1,0 +1,260 @@
+//! Records out of bytes: the CSV grammar, the size caps, the physical lines.
+
+use std::io::{self, Read};
+
+use csv_core::ReadRecordResult;
+
+use super::cells::Cells;
+use crate::refusal::{Refusal, RefusalKind};
+
+/// The most bytes of one record. YouTube's widest rows stay under 20 KiB; an unclosed quote passes this at once.
+pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
+/// The most bytes of one cell. The longest real cells are `|` lists of a few hundred ids.
+pub const MAX_FIELD_BYTES: usize = 64 * 1024;
+/// How much is asked from the source at once.
+pub(super) const BUFFER_BYTES: usize = 64 * 1024;
+
+/// The records of a CSV file, read one by one into reused buffers.
+pub(super) struct Records<R> {
+    pub file: String,
+    source: R,
+    parser: csv_core::Reader,
+    buffer: Vec<u8>,
+    unread: std::ops::Range<usize>,
+    source_ended: bool,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    byte_count: usize,
+    end_count: usize,
+    lines: LineCount,
+    record_line: u64,
+}
+
+/// How a record ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    WithLine,
+    /// Only because the file did: such a record may be the head of a longer one.
+    WithFile,
+}
+
+impl<R: Read> Records<R> {
+    /// Begins to read, behind the byte order mark if there is one.
+    pub fn open(file: &str, source: R) -> Result<Self, Refusal> {
+        let mut records = Self {
+            file: file.to_owned(),
+            source,
+            parser: csv_core::Reader::new(),
+            buffer: vec![0; BUFFER_BYTES],
+            unread: 0..0,
+            source_ended: false,
+            bytes: vec![0; 4096],
+            ends: vec![0; 64],
+            byte_count: 0,
+            end_count: 0,
+            lines: LineCount { line: 1, after_cr: false },
+            record_line: 1,
+        };
+        records.pass_byte_order_mark()?;
+        Ok(records)
+    }
+
+    /// Reads the next record that is not an empty line; `None` at the end of the file.
+    pub fn read(&mut self) -> Result<Option<Ended>, Refusal> {
+        (self.byte_count, self.end_count) = (0, 0);
+        if !self.pass_line_ends()? {
+            return Ok(None);
+        }
+        self.record_line = self.lines.line;
+        let mut raw_bytes = 0_usize;
+        loop {
+            if self.unread.is_empty() && !self.fill()? {
+                return self.close_record().map(Some);
+            }
+            let input = &self.buffer[self.unread.clone()];
+            let (result, read, written, ended) = self.parser.read_record(
+                input,
+                &mut self.bytes[self.byte_count..],
+                &mut self.ends[self.end_count..],
+            );
+            self.lines.pass(&input[..read]);
+            self.unread.start += read;
+            self.byte_count += written;
+            self.end_count += ended;
+            raw_bytes += read;
+            if raw_bytes > MAX_FIELD_BYTES {
+                self.refuse_beyond_caps(raw_bytes)?;
+            }
+            match result {
+                ReadRecordResult::Record => return Ok(Some(Ended::WithLine)),
+                ReadRecordResult::OutputFull => self.bytes.resize(self.bytes.len() * 2, 0),
+                ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::End => return Ok(None),
+            }
+        }
+    }
+
+    /// Ends the last record of a file without a last line end. A quote that is still open takes the line end for
+    /// content, and that is how it is found out.
+    fn close_record(&mut self) -> Result<Ended, Refusal> {
+        loop {
+            let (result, _, written, ended) = self.parser.read_record(
+                b"\n",
+                &mut self.bytes[self.byte_count..],
+                &mut self.ends[self.end_count..],
+            );
+            self.byte_count += written;
+            self.end_count += ended;
+            match result {
+                ReadRecordResult::OutputFull if written == 0 => {
+                    self.bytes.resize(self.bytes.len() * 2, 0);
+                }
+                ReadRecordResult::OutputEndsFull if ended == 0 => {
+                    self.ends.resize(self.ends.len() * 2, 0);
+                }
+                ReadRecordResult::Record => return Ok(Ended::WithFile),
+                _ => {
+                    return Err(self
+                        .refusal(
+                            RefusalKind::Truncated,
+                            "the file ends inside a quoted cell of the record that begins here",
+                            "Close the quote, or fetch the file again if it was cut off.",
+                        )
+                        .at_line(self.record_line));
+                }
+            }
+        }
+    }
+
+    fn refuse_beyond_caps(&self, raw_bytes: usize) -> Result<(), Refusal> {
+        let last_end = self.end_count.checked_sub(1).map_or(0, |last| self.ends[last]);
+        let mut start = 0;
+        let mut longest = self.byte_count - last_end;
+        for end in &self.ends[..self.end_count] {
+            longest = longest.max(end - start);
+            start = *end;
+        }
+        let problem = if longest > MAX_FIELD_BYTES {
+            format!("a cell of the record that begins here passes {MAX_FIELD_BYTES} bytes")
+        } else if raw_bytes > MAX_RECORD_BYTES {
+            format!("the record that begins here passes {MAX_RECORD_BYTES} bytes")
+        } else {
+            return Ok(());
+        };
+        Err(self
+            .refusal(
+                RefusalKind::TooLarge,
+                problem,
+                "Most likely a quote in it is never closed: close it, or fetch the file again.",
+            )
+            .at_line(self.record_line))
+    }
+
+    /// Passes over line ends before a record: blank lines, and the LF of a CR LF.
+    fn pass_line_ends(&mut self) -> Result<bool, Refusal> {
+        loop {
+            if self.unread.is_empty() && !self.fill()? {
+                return Ok(false);
+            }
+            let input = &self.buffer[self.unread.clone()];
+            let count = input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            self.lines.pass(&input[..count]);
+            self.unread.start += count;
+            if !self.unread.is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn pass_byte_order_mark(&mut self) -> Result<(), Refusal> {
+        while self.unread.len() < 3 && self.fill()? {}
+        let start = &self.buffer[self.unread.clone()];
+        if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
+            return Err(self
+                .refusal(
+                    RefusalKind::Encoding,
+                    "the file is UTF-16, as its first two bytes say",
+                    "Save it as UTF-8 CSV (in Excel: \"CSV UTF-8\").",
+                )
+                .at_line(1));
+        }
+        if start.starts_with(b"\xef\xbb\xbf") {
+            self.unread.start += 3;
+        }
+        Ok(())
+    }
+
+    /// Reads more behind what is unread; false at the end of the source.
+    fn fill(&mut self) -> Result<bool, Refusal> {
+        if self.source_ended {
+            return Ok(false);
+        }
+        if self.unread.is_empty() {
+            self.unread = 0..0;
+        }
+        loop {
+            match self.source.read(&mut self.buffer[self.unread.end..]) {
+                Ok(0) => {
+                    self.source_ended = true;
+                    return Ok(false);
+                }
+                Ok(count) => {
+                    self.unread.end += count;
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    let line = self.lines.line;
+                    let problem = format!("reading failed: {error}");
+                    return Err(self
+                        .refusal(
+                            RefusalKind::Unreadable(error),
+                            problem,
+                            "Nothing was written; run again once the file can be read to its end.",
+                        )
+                        .at_line(line));
+                }
+            }
+        }
+    }
+}
+
+impl<R> Records<R> {
+    /// The cells of the record that was read last.
+    pub fn cells(&self) -> Cells<'_> {
+        Cells { bytes: &self.bytes[..self.byte_count], ends: &self.ends[..self.end_count] }
+    }
+
+    /// The physical line on which that record begins.
+    pub fn line(&self) -> u64 {
+        self.record_line
+    }
+
+    fn refusal(&self, kind: RefusalKind, problem: impl Into<String>, remedy: impl Into<String>) -> Refusal {
+        Refusal::new(&self.file, kind, problem, remedy)
+    }
+}
+
+/// Physical lines, whatever they end in: LF, CR LF or a lone CR, mixed in one file.
+struct LineCount {
+    line: u64,
+    after_cr: bool,
+}
+
+impl LineCount {
+    fn pass(&mut self, bytes: &[u8]) {
+        for position in memchr::memchr2_iter(b'\n', b'\r', bytes) {
+            let after_cr = match position {
+                0 => self.after_cr,
+                _ => bytes[position - 1] == b'\r',
+            };
+            if bytes[position] == b'\r' || !after_cr {
+                self.line += 1;
+            }
+        }
+        if let Some(last) = bytes.last() {
+            self.after_cr = *last == b'\r';
+        }
+    }
+}
