@@ -310,20 +310,42 @@ impl Sandbox {
 
     /// The tasks that rules started, in order.
     pub fn invocations(&self) -> Vec<Invocation> {
-        self.runner.invocations()
+        self.runner.invocations().into_iter().filter(|one| !one.rule.is_empty()).collect()
+    }
+
+    /// Starts a task's binary as an operator would, with the environment that tasks have here, and gives its place
+    /// for [`Sandbox::started_task`].
+    pub fn start_task(&self, container: &str, arguments: &[&str]) -> usize {
+        let _entered = self.runtime.as_ref().map(Runtime::enter);
+        self.runner.start_by_hand(container, arguments)
+    }
+
+    /// How a task that was started by hand stands now.
+    pub fn started_task(&self, place: usize) -> Option<Invocation> {
+        self.runner.invocations().get(place).cloned()
+    }
+
+    /// Starts a task's binary by hand and waits for its end; fails after `limit`.
+    pub async fn run_task(&self, container: &str, arguments: &[&str], limit: Duration) -> Result<Invocation> {
+        let place = self.start_task(container, arguments);
+        let all =
+            self.wait_until(limit, move |all| all.get(place).is_some_and(|one| !one.is_running())).await?;
+        all.into_iter().nth(place).context("the task was not started")
     }
 
     /// Waits until no started task runs any more; fails after `limit`.
     pub async fn wait_for_idle(&self, limit: Duration) -> Result<Vec<Invocation>> {
-        self.wait_until(limit, |invocations| invocations.iter().all(|one| !one.is_running())).await
+        self.wait_until(limit, |invocations| invocations.iter().all(|one| !one.is_running())).await?;
+        Ok(self.invocations())
     }
 
     /// Waits until the rules have started `count` tasks and these have ended; fails after `limit`.
     pub async fn wait_invocation(&self, count: usize, limit: Duration) -> Result<Vec<Invocation>> {
         self.wait_until(limit, move |invocations| {
-            invocations.iter().filter(|one| !one.is_running()).count() >= count
+            invocations.iter().filter(|one| !one.rule.is_empty() && !one.is_running()).count() >= count
         })
-        .await
+        .await?;
+        Ok(self.invocations())
     }
 
     async fn wait_until(

@@ -1,1 +1,181 @@
-//! What the program `dn-sandbox` does.
+//! What the program `dn-sandbox` does: serve, write a world, or rehearse the whole story.
+
+mod demo;
+mod scoreboard;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand};
+
+use crate::fault::Profile;
+use crate::sandbox::{Options, Sandbox};
+use crate::world::{Size, World};
+
+/// AppSync, YouTube, OAuth, S3 and EventBridge on 127.0.0.1 over one seeded world.
+#[derive(Debug, Parser)]
+#[command(name = "dn-sandbox", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Keep the servers up until Ctrl-C; stdout is the environment for the tasks, as `export` lines.
+    Serve {
+        #[command(flatten)]
+        world: WorldArgs,
+        #[command(flatten)]
+        servers: ServerArgs,
+    },
+    /// Write the channel sheet and the video report of a world, and nothing else.
+    World {
+        #[command(flatten)]
+        world: WorldArgs,
+        /// The folder to write to.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Run the whole story with the real binaries beside this one, and score it; exit 1 when the truth is missed.
+    Demo {
+        #[command(flatten)]
+        world: WorldArgs,
+        #[command(flatten)]
+        servers: ServerArgs,
+    },
+}
+
+/// How large the world is.
+#[derive(Debug, Clone, Copy, Args)]
+struct WorldArgs {
+    /// Everything that is random follows from it.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Data rows of the channel sheet; one in 93 is a duplicate or blank.
+    #[arg(long, default_value_t = Size::default().channels)]
+    channels: usize,
+    /// Rows of the video report. Up to 38,412 about 99 % are the partners' own videos; the rows beyond are claims on
+    /// other people's videos, which is how a CMS report grows.
+    #[arg(long, default_value_t = Size::default().videos)]
+    videos: usize,
+}
+
+#[derive(Debug, Clone, Args)]
+struct ServerArgs {
+    /// How the services behave.
+    #[arg(long, value_enum, default_value_t)]
+    profile: Profile,
+    /// Where input files, database, buckets and logs go [default: a new temporary folder].
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// The CloudFormation template with the bus and its rules.
+    #[arg(long, default_value = "infra/workflow.yaml")]
+    workflow: PathBuf,
+    /// The SDL of the data API.
+    #[arg(long, default_value = "infra/graphql/schema.graphql")]
+    schema: PathBuf,
+}
+
+impl ServerArgs {
+    fn options(&self, world: WorldArgs) -> Result<Options> {
+        let program = std::env::current_exe().context("the path of this program is not known")?;
+        let bin_dir = program.parent().context("this program lies in no folder")?;
+        let dir = match &self.dir {
+            Some(dir) => std::path::absolute(dir)?,
+            None => tempfile::Builder::new().prefix("dn-sandbox-").tempdir()?.keep(),
+        };
+        Ok(Options {
+            seed: world.seed,
+            channels: world.channels,
+            videos: world.videos,
+            profile: self.profile,
+            dir,
+            workflow: locate(&self.workflow, bin_dir)?,
+            schema: locate(&self.schema, bin_dir)?,
+            bin_dir: Some(bin_dir.to_owned()),
+        })
+    }
+}
+
+/// A file of the repository: from here, or from one of the folders above the program, which is built inside of it.
+fn locate(path: &Path, bin_dir: &Path) -> Result<PathBuf> {
+    if path.exists() {
+        return Ok(path.to_owned());
+    }
+    match bin_dir.ancestors().map(|above| above.join(path)).find(|candidate| candidate.exists()) {
+        Some(found) => Ok(found),
+        None => bail!("{} is neither here nor above {}", path.display(), bin_dir.display()),
+    }
+}
+
+impl Cli {
+    /// Carries the command out.
+    pub async fn run(self) -> Result<ExitCode> {
+        match self.command {
+            Command::Serve { world, servers } => serve(servers.options(world)?).await,
+            Command::World { world, out } => write_world(world, &out),
+            Command::Demo { world, servers } => demo::run(servers.options(world)?).await,
+        }
+    }
+}
+
+async fn serve(options: Options) -> Result<ExitCode> {
+    let sandbox = Sandbox::start(options).await?;
+    let lines: Vec<String> =
+        sandbox.env().iter().map(|(name, value)| format!("export {name}={}", quoted(value))).collect();
+    say(&lines.join("\n"));
+    tokio::signal::ctrl_c().await?;
+    sandbox.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_world(world: WorldArgs, out: &Path) -> Result<ExitCode> {
+    std::fs::create_dir_all(out)?;
+    let size = Size { channels: world.channels, videos: world.videos };
+    let made = World::generate(world.seed, size, out)?;
+    // The files alone: where the object store would keep the report is no business of a reader.
+    let report = out.join(crate::world::REPORT_KEY.rsplit('/').next().unwrap_or_default());
+    std::fs::rename(&made.report_path, &report)?;
+    std::fs::remove_dir_all(out.join("s3"))?;
+    say(&format!(
+        "{}: {} rows, {} channels\n{}: {} rows, {} of them by channels that are no partners",
+        made.sheet_path.display(),
+        made.sheet_rows,
+        made.channels.len(),
+        report.display(),
+        made.report_rows,
+        made.claimed_rows
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// In single quotes, as every POSIX shell reads it back.
+fn quoted(value: &str) -> String {
+    format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+#[expect(clippy::print_stdout, reason = "the one place where the program prints its result")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_with_quotes_and_line_breaks_survives_the_shell() {
+        let value = "{\"key\": \"a'b\"}\n$HOME `id`";
+        let script = format!("X={}; printf %s \"$X\"", quoted(value));
+        let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), value);
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -22,12 +22,12 @@ const OVERRIDES_LIMIT: usize = 8192;
 /// How often a task's peak memory is read: the kernel keeps the peak itself, so only the end can be missed.
 const MEMORY_EVERY: Duration = Duration::from_millis(20);
 
-/// A task that a rule started, or could not start.
+/// A task that was started, or could not be.
 #[derive(Debug, Clone, Serialize)]
 pub struct Invocation {
-    /// The rule whose target it is.
+    /// The rule whose target it is; empty for a task started by hand.
     pub rule: String,
-    /// The event that matched.
+    /// The event that matched; empty for a task started by hand.
     pub event_id: String,
     /// The container of the override, which is the binary's name.
     pub container: String,
@@ -119,50 +119,81 @@ impl Runner {
 
     /// Starts the task that a target's input describes.
     pub(crate) fn start(self: &Arc<Self>, rule: &str, event_id: &str, input: &str) -> Result<(), String> {
-        let number = hold(&self.invocations).len() + 1;
-        let log = |stream: &str| self.logs.join(format!("{number:03}-{stream}.log"));
-        let mut invocation = Invocation {
+        let (container, env, refused) = match read_overrides(input) {
+            Ok(overrides) => {
+                let env = overrides.environment.into_iter().map(|one| (one.name, one.value)).collect();
+                (overrides.name, env, None)
+            }
+            Err(why) => (String::new(), BTreeMap::new(), Some(format!("{why:#}"))),
+        };
+        let mut invocation = self.invocation(rule, event_id, &container, env);
+        invocation.start_error = refused;
+        let at = self.launch(invocation, &[]);
+        hold(&self.invocations).get(at).and_then(|one| one.start_error.clone()).map_or(Ok(()), Err)
+    }
+
+    /// Starts a task as an operator would, with arguments and no event; gives its place among the invocations.
+    pub(crate) fn start_by_hand(self: &Arc<Self>, container: &str, arguments: &[&str]) -> usize {
+        let invocation = self.invocation("", "", container, BTreeMap::new());
+        self.launch(invocation, arguments)
+    }
+
+    fn invocation(
+        &self,
+        rule: &str,
+        event_id: &str,
+        container: &str,
+        env: BTreeMap<String, String>,
+    ) -> Invocation {
+        Invocation {
             rule: rule.to_owned(),
             event_id: event_id.to_owned(),
-            container: String::new(),
-            env: BTreeMap::new(),
+            container: container.to_owned(),
+            env,
             started_ms: self.clock.elapsed_ms(),
             ended_ms: None,
             exit_code: None,
             start_error: None,
             peak_memory_bytes: None,
-            stdout: log("stdout"),
-            stderr: log("stderr"),
-        };
-        let started = read_overrides(input).and_then(|overrides| {
-            invocation.container = overrides.name;
-            invocation.env =
-                overrides.environment.into_iter().map(|variable| (variable.name, variable.value)).collect();
-            self.spawn(&invocation)
-        });
-        let error = started.as_ref().err().map(|why| format!("{why:#}"));
-        if error.is_some() {
-            invocation.start_error.clone_from(&error);
-            invocation.ended_ms = Some(self.clock.elapsed_ms());
+            stdout: PathBuf::new(),
+            stderr: PathBuf::new(),
         }
-        let at = {
-            let mut invocations = hold(&self.invocations);
-            invocations.push(invocation);
-            invocations.len() - 1
-        };
-        self.changes.send_modify(|count| *count += 1);
-        if let Ok(child) = started {
-            tokio::spawn(Arc::clone(self).follow(at, child));
-        }
-        error.map_or(Ok(()), Err)
     }
 
-    fn spawn(&self, invocation: &Invocation) -> Result<Child> {
+    fn launch(self: &Arc<Self>, mut invocation: Invocation, arguments: &[&str]) -> usize {
+        let mut invocations = hold(&self.invocations);
+        let at = invocations.len();
+        invocation.stdout = self.logs.join(format!("{:03}-stdout.log", at + 1));
+        invocation.stderr = self.logs.join(format!("{:03}-stderr.log", at + 1));
+        let child = match &invocation.start_error {
+            Some(_) => None,
+            None => match self.spawn(&invocation, arguments) {
+                Ok(child) => Some(child),
+                Err(why) => {
+                    invocation.start_error = Some(format!("{why:#}"));
+                    None
+                }
+            },
+        };
+        if child.is_none() {
+            invocation.ended_ms = Some(self.clock.elapsed_ms());
+        }
+        invocations.push(invocation);
+        drop(invocations);
+        self.changes.send_modify(|count| *count += 1);
+        if let Some(child) = child {
+            tokio::spawn(Arc::clone(self).follow(at, child));
+        }
+        at
+    }
+
+    fn spawn(&self, invocation: &Invocation, arguments: &[&str]) -> Result<Child> {
         let bin_dir = self.bin_dir.as_ref().context("no folder of binaries was given")?;
         let name = &invocation.container;
         ensure!(!name.contains(['/', '\\']) && !name.starts_with('.'), "{name:?} is no container name");
         let program = bin_dir.join(name);
         Command::new(&program)
+            .args(arguments)
             .env_clear()
             .envs(hold(&self.task_env).iter())
             .envs(&invocation.env)

@@ -1,0 +1,10 @@
+//! The servers over real sockets, asked as their descriptions say a client asks.
+
+mod appsync;
+mod content_id;
+mod eventbridge;
+mod faults;
+mod harness;
+mod object_store;
+mod signing;
+mod tokens;
