@@ -7,6 +7,11 @@
 //!
 //! [`Sandbox::start`] brings the servers up, [`Sandbox::env`] is the environment that a task needs to find them.
 
+#![expect(
+    clippy::similar_names,
+    reason = "an asset among assets and an id among ids are the words of the field"
+)]
+
 mod appsync;
 mod clock;
 pub mod command;

@@ -1,6 +1,7 @@
 //! S3 over a folder: path-style GET, HEAD, PUT, DELETE and listing, with ranges and the conditions that make a lock
 //! honest.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use crate::lock::hold;
 use crate::signature::{Unsigned, verify};
 use crate::wire::{Call, Content, FilePart, Operation, Play, Reply};
 
-/// Above this an ETag is made from size, time and both ends, as a multipart object's is no hash of its content either.
+/// Above this an `ETag` is made from size, time and both ends, as a multipart object's is no hash of its content either.
 const HASHED_WHOLE_BYTES: u64 = 4 << 20;
 /// The most keys in one page of a listing.
 const PAGE_KEYS: usize = 1000;
@@ -65,10 +66,10 @@ impl ObjectStore {
         if names_etag(call.header("if-none-match"), &object.etag) {
             return Reply::new(304, "application/xml", "").with("etag", quoted);
         }
-        let (status, start, length_bytes) = match range(call.header("range"), object.length_bytes) {
-            None => (200, 0, object.length_bytes),
-            Some(Some((start, length_bytes))) => (206, start, length_bytes),
-            Some(None) => {
+        let (status, start, length_bytes) = match span(call.header("range"), object.length_bytes) {
+            Span::Whole => (200, 0, object.length_bytes),
+            Span::Part { start, length_bytes } => (206, start, length_bytes),
+            Span::Unmeetable => {
                 return error(416, "InvalidRange", "The requested range is not satisfiable")
                     .with("content-range", format!("bytes */{}", object.length_bytes));
             }
@@ -86,9 +87,8 @@ impl ObjectStore {
     }
 
     fn put(&self, call: &Call, address: &Address) -> Reply {
-        let body = match decode_body(call) {
-            Some(body) => body,
-            None => return error(400, "IncompleteBody", "The chunked body could not be read"),
+        let Some(body) = decode_body(call) else {
+            return error(400, "IncompleteBody", "The chunked body could not be read");
         };
         let Some(path) = self.path_of(address) else {
             return error(400, "InvalidURI", "The key cannot be stored");
@@ -186,27 +186,29 @@ impl ObjectStore {
             if let Some(common) = folded {
                 prefixes.push(common);
             } else if let Ok(object) = read_object(&folder.join(&key)) {
-                contents.push_str(&format!(
+                // Writing to a text cannot fail.
+                let _infallible = write!(
+                    contents,
                     "<Contents><Key>{}</Key><LastModified>{}</LastModified><ETag>&quot;{}&quot;</ETag><Size>{}</Size><StorageClass>STANDARD</StorageClass></Contents>",
                     escape(&key),
                     clock::with_milliseconds(object.modified),
                     object.etag,
                     object.length_bytes
-                ));
+                );
             }
             last = key;
         }
-        let common: String = prefixes
-            .iter()
-            .map(|one| format!("<CommonPrefixes><Prefix>{}</Prefix></CommonPrefixes>", escape(one)))
-            .collect();
+        for one in &prefixes {
+            let _infallible =
+                write!(contents, "<CommonPrefixes><Prefix>{}</Prefix></CommonPrefixes>", escape(one));
+        }
         let next = if more {
             format!("<NextContinuationToken>{}</NextContinuationToken>", escape(&last))
         } else {
             String::new()
         };
         let body = format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>{}</Name><Prefix>{}</Prefix><KeyCount>{count}</KeyCount><MaxKeys>{page}</MaxKeys><IsTruncated>{more}</IsTruncated>{next}{contents}{common}</ListBucketResult>",
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>{}</Name><Prefix>{}</Prefix><KeyCount>{count}</KeyCount><MaxKeys>{page}</MaxKeys><IsTruncated>{more}</IsTruncated>{next}{contents}</ListBucketResult>",
             escape(bucket),
             escape(&prefix),
         );
@@ -284,9 +286,18 @@ fn names_etag(header: &str, etag: &str) -> bool {
     header.split(',').map(str::trim).any(|one| one == "*" || one.trim_matches('"') == etag)
 }
 
-/// The range asked for as start and length: outer `None` without one, inner `None` when it cannot be met.
-fn range(header: &str, length_bytes: u64) -> Option<Option<(u64, u64)>> {
-    let (from, to) = header.strip_prefix("bytes=")?.split_once('-')?;
+/// What a `Range` header asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Span {
+    Whole,
+    Part { start: u64, length_bytes: u64 },
+    Unmeetable,
+}
+
+fn span(header: &str, length_bytes: u64) -> Span {
+    let Some((from, to)) = header.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
+        return Span::Whole;
+    };
     let last = length_bytes.checked_sub(1);
     let bounds = match (from.parse::<u64>().ok(), to.parse::<u64>().ok(), last) {
         (Some(start), None, Some(last)) if start <= last => Some((start, last)),
@@ -294,7 +305,7 @@ fn range(header: &str, length_bytes: u64) -> Option<Option<(u64, u64)>> {
         (None, Some(suffix), Some(last)) if suffix > 0 => Some((length_bytes.saturating_sub(suffix), last)),
         _ => None,
     };
-    Some(bounds.map(|(start, end)| (start, end - start + 1)))
+    bounds.map_or(Span::Unmeetable, |(start, end)| Span::Part { start, length_bytes: end - start + 1 })
 }
 
 /// The object in a request's body: the SDK sends it in chunks with a checksum behind them.
@@ -395,13 +406,14 @@ mod tests {
 
     #[test]
     fn reads_ranges_as_the_protocol_has_them() {
-        assert_eq!(range("", 10), None);
-        assert_eq!(range("bytes=0-3", 10), Some(Some((0, 4))));
-        assert_eq!(range("bytes=4-", 10), Some(Some((4, 6))));
-        assert_eq!(range("bytes=-3", 10), Some(Some((7, 3))));
-        assert_eq!(range("bytes=4-99", 10), Some(Some((4, 6))));
-        assert_eq!(range("bytes=10-", 10), Some(None));
-        assert_eq!(range("bytes=0-", 0), Some(None));
+        let part = |start, length_bytes| Span::Part { start, length_bytes };
+        assert_eq!(span("", 10), Span::Whole);
+        assert_eq!(span("bytes=0-3", 10), part(0, 4));
+        assert_eq!(span("bytes=4-", 10), part(4, 6));
+        assert_eq!(span("bytes=-3", 10), part(7, 3));
+        assert_eq!(span("bytes=4-99", 10), part(4, 6));
+        assert_eq!(span("bytes=10-", 10), Span::Unmeetable);
+        assert_eq!(span("bytes=0-", 0), Span::Unmeetable);
     }
 
     #[test]

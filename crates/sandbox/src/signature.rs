@@ -65,9 +65,9 @@ pub(crate) fn verify(call: &Call, service: &str) -> Result<(), Unsigned> {
                 String::from_utf8_lossy(value.as_bytes()).split_whitespace().collect::<Vec<_>>().join(" ")
             })
             .collect();
-        canonical.push_str(&format!("{name}:{}\n", values.join(",")));
+        canonical.extend([name, ":", &values.join(","), "\n"]);
     }
-    canonical.push_str(&format!("\n{signed_headers}\n{payload}"));
+    canonical.extend(["\n", signed_headers, "\n", payload]);
     let to_sign = format!(
         "AWS4-HMAC-SHA256\n{}\n{scope}\n{}",
         call.header("x-amz-date"),

@@ -81,8 +81,6 @@ impl RecordStore {
     }
 
     /// Stores a record that must not be there yet. Without an id it gets one.
-
-    /// Stores a record that must not be there yet. Without an id it gets one.
     pub(crate) fn create(
         &self,
         model: Model,
@@ -165,7 +163,7 @@ impl RecordStore {
         let rows: Vec<(i64, String)> = statement
             .query_map(params![model.name(), after, limit], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
-        let full = rows.len() as i64 == limit;
+        let full = i64::try_from(rows.len()) == Ok(limit);
         let next_token = rows.last().filter(|_| full).map(|(scan, _)| write_token(model.name(), *scan));
         Ok(Page { records: rows.iter().map(|(_, body)| read(body)).collect(), next_token })
     }
@@ -196,8 +194,8 @@ impl RecordStore {
         let from = usize::try_from(from).map_err(|_| Unstored::Token)?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let records: Vec<_> = found.into_iter().skip(from).take(limit).collect();
-        let next = from + records.len();
-        let next_token = (records.len() == limit).then(|| write_token(&context, next as i64));
+        let next = i64::try_from(from + records.len()).unwrap_or(i64::MAX);
+        let next_token = (records.len() == limit).then(|| write_token(&context, next));
         Ok(Page { records, next_token })
     }
 }

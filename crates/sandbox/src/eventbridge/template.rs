@@ -218,7 +218,9 @@ impl Names {
             let end = rest[at..].find('}').with_context(|| format!("an open ${{ in {text:?}"))? + at;
             let name = &rest[at + 2..end];
             if let Some(literal) = name.strip_prefix('!') {
-                out.push_str(&format!("${{{literal}}}"));
+                out.push_str("${");
+                out.push_str(literal);
+                out.push('}');
             } else if name.contains('.') {
                 out.push_str(&self.attribute(name)?);
             } else {

@@ -67,7 +67,6 @@ fn insert(out: &mut String, value: Option<Value>, in_text: bool) {
     match (value, in_text) {
         (None, true) => {}
         (None, false) => out.push_str("\"\""),
-        (Some(value), false) => out.push_str(&value.to_string()),
         (Some(Value::String(text)), true) => {
             let quoted = Value::String(text).to_string();
             out.push_str(&quoted[1..quoted.len() - 1]);
@@ -75,7 +74,7 @@ fn insert(out: &mut String, value: Option<Value>, in_text: bool) {
         (Some(value @ (Value::Object(_) | Value::Array(_))), true) => {
             out.push_str(&value.to_string().replace('"', ""));
         }
-        (Some(value), true) => out.push_str(&value.to_string()),
+        (Some(value), _) => out.push_str(&value.to_string()),
     }
 }
 

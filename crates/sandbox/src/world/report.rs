@@ -135,7 +135,7 @@ impl<W: Write> ReportWriter<W> {
         csv.write_field(&row.channel_id)?;
         csv.write_field(&row.channel_display_name)?;
         text.clear();
-        write!(text, "{year}-{month:02}-{day:02} 10:00:00 UTC")?;
+        write!(text, "{year}-{month:02}-{day:02}")?;
         csv.write_field(&*text)?;
         csv.write_field(&*text)?;
         csv.write_field(&row.title)?;
@@ -150,7 +150,7 @@ impl<W: Write> ReportWriter<W> {
         csv.write_field(&*text)?;
         csv.write_field(if number % 40 == 7 { "unlisted" } else { "public" })?;
         text.clear();
-        write!(text, "https://www.youtube.com/watch?v={}", row.video_id)?;
+        write!(text, "https://youtu.be/{}", row.video_id)?;
         csv.write_field(&*text)?;
         csv.write_field("Music")?;
         for flag in ["Yes", "Yes", "Yes"] {
@@ -173,7 +173,7 @@ impl<W: Write> ReportWriter<W> {
         csv.write_field(&*text)?;
         join(text, row.claims.iter().map(|(_, custom_id)| custom_id.as_str()));
         csv.write_field(&*text)?;
-        csv.write_field(if claimed { "Monetize in all countries" } else { "" })?;
+        csv.write_field(if claimed { "Monetize" } else { "" })?;
         csv.write_field("")?;
         for flag in ["No", "Yes", "No", "Yes", "Yes", "No", "Yes", "Yes", "Yes", "No"] {
             csv.write_field(flag)?;

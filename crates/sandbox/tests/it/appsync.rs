@@ -148,8 +148,8 @@ async fn g6_a_filtered_page_may_be_empty_and_go_on() {
 
 #[tokio::test]
 async fn a_page_has_a_hundred_records_unless_asked_and_a_thousand_at_most() {
-    let bench = with_channels(1_100).await;
-    let count = |limit: &'static str| async {
+    let bench = &with_channels(1_100).await;
+    let count = |limit: &'static str| async move {
         let query = format!("{{ listChannels{limit} {{ items {{ id }} nextToken }} }}");
         let body = bench.graphql(json!({"query": query})).await;
         body["data"]["listChannels"]["items"].as_array().unwrap().len()

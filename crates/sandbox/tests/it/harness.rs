@@ -11,7 +11,8 @@ use tempfile::TempDir;
 pub struct Bench {
     pub sandbox: Sandbox,
     pub client: Client,
-    pub dir: TempDir,
+    /// Goes last, with everything in it.
+    _dir: TempDir,
 }
 
 pub fn options(dir: &Path, profile: Profile) -> Options {
@@ -37,7 +38,7 @@ impl Bench {
     pub async fn generated(profile: Profile) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::start(options(dir.path(), profile)).await.unwrap();
-        Self { sandbox, client: client(), dir }
+        Self { sandbox, client: client(), _dir: dir }
     }
 
     pub async fn over(world: impl FnOnce(&Path) -> anyhow::Result<World>) -> Self {
@@ -53,7 +54,7 @@ impl Bench {
         let mut options = options(dir.path(), Profile::Calm);
         change(&mut options);
         let sandbox = Sandbox::start_with(options, world).await.unwrap();
-        Self { sandbox, client: client(), dir }
+        Self { sandbox, client: client(), _dir: dir }
     }
 
     pub async fn small() -> Self {
@@ -64,15 +65,19 @@ impl Bench {
         self.sandbox.env().get(name).unwrap().clone()
     }
 
+    /// The address of a Content ID call on behalf of the content owner; `path` may carry a query.
+    pub fn youtube_url(&self, path: &str) -> String {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let owner = self.env("YOUTUBE_CONTENT_OWNER");
+        format!("{}{path}{separator}onBehalfOfContentOwner={owner}", self.env("YOUTUBE_API_BASE_URL"))
+    }
+
     /// A Content ID call, signed in with the token that never dies.
     pub fn youtube(&self, method: &str, path: &str) -> RequestBuilder {
-        let url = format!("{}{path}", self.env("YOUTUBE_API_BASE_URL"));
+        let url = self.youtube_url(path);
         let credential: Value =
             serde_json::from_str(&self.sandbox.credentials(CredentialKind::Static)).unwrap();
-        self.client
-            .request(method.parse().unwrap(), url)
-            .query(&[("onBehalfOfContentOwner", self.env("YOUTUBE_CONTENT_OWNER"))])
-            .bearer_auth(credential["token"].as_str().unwrap())
+        self.client.request(method.parse().unwrap(), url).bearer_auth(credential["token"].as_str().unwrap())
     }
 
     pub async fn graphql(&self, body: Value) -> Value {

@@ -46,7 +46,7 @@ impl<'a> Signed<'a> {
             .region("us-east-1")
             .name(self.service)
             // The sandbox compares signatures and not clocks.
-            .time(UNIX_EPOCH + std::time::Duration::from_secs(1_753_814_700))
+            .time(UNIX_EPOCH + std::time::Duration::from_hours(487_170))
             .settings(settings)
             .build()
             .unwrap()

@@ -36,14 +36,15 @@ fn wall_clock() -> u64 {
 }
 
 async fn ask(bench: &Bench, credential: &Value, form: &[(&str, &str)]) -> Response {
-    bench.client.post(credential["token_uri"].as_str().unwrap()).form(form).send().await.unwrap()
+    let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    let url = credential["token_uri"].as_str().unwrap();
+    let post = bench.client.post(url).header("content-type", "application/x-www-form-urlencoded");
+    post.body(form).send().await.unwrap()
 }
 
 async fn assert_opens(bench: &Bench, token: &Value) {
-    let url = format!("{}/assets?id=A100000000000001", bench.env("YOUTUBE_API_BASE_URL"));
-    let owner = [("onBehalfOfContentOwner", bench.env("YOUTUBE_CONTENT_OWNER"))];
-    let reply =
-        bench.client.get(url).query(&owner).bearer_auth(token.as_str().unwrap()).send().await.unwrap();
+    let url = bench.youtube_url("/assets?id=A100000000000001");
+    let reply = bench.client.get(url).bearer_auth(token.as_str().unwrap()).send().await.unwrap();
     assert_eq!(reply.status(), 200);
 }
 
@@ -118,11 +119,10 @@ async fn a1_a_token_dies_early_where_the_profile_says_so() {
         .post(service["url"].as_str().unwrap())
         .header("x-api-key", service["api_key"].as_str().unwrap());
     let token = json(post.send().await.unwrap()).await["access_token"].as_str().unwrap().to_owned();
-    let url = format!("{}/assets?id=A100000000000001", bench.env("YOUTUBE_API_BASE_URL"));
-    let owner = [("onBehalfOfContentOwner", bench.env("YOUTUBE_CONTENT_OWNER"))];
+    let url = bench.youtube_url("/assets?id=A100000000000001");
     let mut refused_after = None;
     for call in 0..500 {
-        let get = bench.client.get(&url).query(&owner).bearer_auth(&token);
+        let get = bench.client.get(&url).bearer_auth(&token);
         if get.send().await.unwrap().status() == 401 {
             refused_after = Some(call);
             break;
