@@ -1,1 +1,9 @@
-//! (begun)
+//! The end-to-end tests: the chain, the faults, and the workspace itself.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on says so by failing")]
+
+mod architecture;
+mod chain;
+mod eventbridge;
+mod services;
+mod store;

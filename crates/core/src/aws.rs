@@ -13,7 +13,7 @@ use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
@@ -26,6 +26,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
 use url::Url;
+
+/// The settings that every AWS client of a process shares.
+pub use aws_config::SdkConfig;
 
 /// Where everything of the known environment lies; a setting of the SDK's own comes before it.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -56,10 +59,15 @@ pub struct AwsSettings {
 /// Fixed credentials.
 #[derive(Debug, Clone)]
 pub struct AccessKey {
-    /// The public half.
-    pub id: String,
-    /// The secret half.
-    pub secret: SecretString,
+    id: String,
+    secret: SecretString,
+}
+
+impl AccessKey {
+    /// The public and the secret half.
+    pub fn new(id: impl Into<String>, secret: impl Into<SecretString>) -> Self {
+        Self { id: id.into(), secret: secret.into() }
+    }
 }
 
 /// Loads the settings that every AWS client of the process shares.

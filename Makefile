@@ -1,0 +1,24 @@
+# The two commands of the README, and what they are made of.
+.PHONY: demo test lint bench
+
+CARGO ?= cargo
+PROGRAMS = -p dn-sandbox -p channelbackfill -p cms-customid-cleanup -p claims-report
+
+# The whole story on this machine: real binaries against the sandbox; ends non-zero when the truth is missed.
+demo:
+	$(CARGO) build --release --locked --quiet $(PROGRAMS) --bins
+	./target/release/dn-sandbox demo
+
+# Formatting, lints, every test, the templates.
+test: lint
+	$(CARGO) build --workspace --locked --quiet --bins
+	$(CARGO) test --workspace --locked --quiet
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked --quiet -- -D warnings
+
+# Figures, not verdicts: the scan of a report in MB/s, and the cleanup's peak memory on small and large reports.
+bench:
+	$(CARGO) bench -p dn-domain --locked
+	$(CARGO) bench -p dn-tests --locked

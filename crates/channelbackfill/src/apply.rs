@@ -1,0 +1,173 @@
+//! The writes: in aliased batches, and again for what somebody else changed in between.
+
+use dn_core::graphql::{AppSync, ChannelWrite, WRITES_PER_REQUEST, WriteOutcome};
+use dn_core::task::Context;
+use dn_domain::backfill_plan::{self, BackfillPlan, Step};
+use dn_domain::channel_sheet::ChannelRow;
+use serde_json::json;
+
+use crate::report::Tally;
+
+/// A record that keeps changing under the write is looked at so often.
+const MAX_ROUNDS: usize = 3;
+
+/// A row that could not be brought into the database.
+pub(crate) struct FailedRow<'a> {
+    pub row: &'a ChannelRow,
+    pub code: String,
+    pub reason: String,
+}
+
+/// One write and the row that asks for it.
+struct Write<'a> {
+    step: usize,
+    row: &'a ChannelRow,
+    request: ChannelWrite,
+}
+
+/// What became of a step.
+#[derive(Clone)]
+enum Fate {
+    Created,
+    Updated,
+    Unchanged,
+    Failed { code: String, reason: String },
+}
+
+/// Writes what differs and counts every row. Gives back the rows that failed for good.
+pub(crate) async fn apply<'a>(
+    appsync: &AppSync,
+    context: &Context<Tally>,
+    plan: &BackfillPlan<'a>,
+) -> anyhow::Result<Vec<FailedRow<'a>>> {
+    let mut fates: Vec<Fate> = plan.steps.iter().map(intended).collect();
+    let unchanged = plan.counts().unchanged;
+    context.count(|tally| tally.rows.unchanged = unchanged);
+    let writes: Vec<Write<'_>> =
+        plan.steps.iter().enumerate().flat_map(|(index, step)| writes_of(index, step)).collect();
+    let progress = context.progress.step("channels", Some(writes.len() as u64));
+    let mut outcomes = Vec::new();
+    let mut failed = Vec::new();
+    // A step's writes may stand in two batches (one channel stored twice): it is counted when its last one is done.
+    let mut done_steps = 0;
+    for (number, batch) in writes.chunks(WRITES_PER_REQUEST).enumerate() {
+        let requests: Vec<ChannelWrite> = batch.iter().map(|write| write.request.clone()).collect();
+        let answers = appsync.write_channels(&requests).await?;
+        for (write, answer) in batch.iter().zip(answers) {
+            settle(appsync, write, answer, &mut fates[write.step]).await?;
+        }
+        progress.advance(batch.len() as u64);
+        let next = writes.get((number + 1) * WRITES_PER_REQUEST).map_or(plan.steps.len(), |write| write.step);
+        for (step, fate) in plan.steps.iter().zip(&fates).take(next).skip(done_steps) {
+            let row = step.row();
+            if !matches!(step, Step::Unchanged { .. }) {
+                count(context, fate);
+            }
+            if let Fate::Failed { code, reason } = fate {
+                tracing::warn!(line = row.line, channel_id = %row.channel_id, code, reason, "channel not written");
+                failed.push(FailedRow { row, code: code.clone(), reason: reason.clone() });
+            }
+            outcomes.push(outcome_line(row, fate));
+        }
+        done_steps = next;
+    }
+    if !outcomes.is_empty() {
+        context.run_folder()?.put("outcomes-0001.jsonl", outcomes.concat().into_bytes()).await?;
+    }
+    Ok(failed)
+}
+
+fn intended(step: &Step<'_>) -> Fate {
+    match step {
+        Step::Create { .. } => Fate::Created,
+        Step::Update { .. } => Fate::Updated,
+        Step::Unchanged { .. } => Fate::Unchanged,
+    }
+}
+
+fn writes_of<'a>(step: usize, planned: &Step<'a>) -> Vec<Write<'a>> {
+    let write = |row: &'a ChannelRow, id: &str, create| Write {
+        step,
+        row,
+        request: ChannelWrite {
+            id: id.to_owned(),
+            create,
+            channel_id: row.channel_id,
+            custom_id: row.custom_id.clone(),
+            display_name: row.display_name.clone(),
+        },
+    };
+    match planned {
+        Step::Create { row } => vec![write(row, row.channel_id.as_str(), true)],
+        Step::Update { row, records } => records.iter().map(|record| write(row, &record.id, false)).collect(),
+        Step::Unchanged { .. } => Vec::new(),
+    }
+}
+
+/// Takes one write's outcome into its step. A failed condition means that the record is there although it was not
+/// (an answer got lost, or somebody else made it) or is gone although it was there: it is read and decided again.
+async fn settle(
+    appsync: &AppSync,
+    write: &Write<'_>,
+    outcome: WriteOutcome,
+    fate: &mut Fate,
+) -> anyhow::Result<()> {
+    let mut outcome = outcome;
+    let mut request = write.request.clone();
+    for _ in 0..MAX_ROUNDS {
+        match outcome {
+            WriteOutcome::Written => {
+                if !matches!(fate, Fate::Failed { .. }) {
+                    *fate = if request.create { Fate::Created } else { Fate::Updated };
+                }
+                return Ok(());
+            }
+            WriteOutcome::Failed { code, reason } => {
+                *fate = Fate::Failed { code, reason };
+                return Ok(());
+            }
+            WriteOutcome::ConditionFailed => {
+                let stored = appsync.get_channel(&request.id).await?;
+                let decided = backfill_plan::plan(std::slice::from_ref(write.row), stored.as_slice());
+                match decided.steps.first() {
+                    Some(Step::Unchanged { .. }) => {
+                        if !matches!(fate, Fate::Failed { .. }) {
+                            *fate = Fate::Unchanged;
+                        }
+                        return Ok(());
+                    }
+                    step => request.create = !matches!(step, Some(Step::Update { .. })),
+                }
+                let answers = appsync.write_channels(std::slice::from_ref(&request)).await?;
+                outcome = answers.into_iter().next().unwrap_or(WriteOutcome::ConditionFailed);
+            }
+        }
+    }
+    if let WriteOutcome::Written = outcome {
+        *fate = if request.create { Fate::Created } else { Fate::Updated };
+    } else {
+        let reason = format!("the record kept changing under the write, {MAX_ROUNDS} times");
+        *fate = Fate::Failed { code: "keeps_changing".to_owned(), reason };
+    }
+    Ok(())
+}
+
+fn count(context: &Context<Tally>, fate: &Fate) {
+    context.count(|tally| match fate {
+        Fate::Created => tally.rows.created += 1,
+        Fate::Updated => tally.rows.updated += 1,
+        Fate::Unchanged => tally.rows.unchanged += 1,
+        Fate::Failed { .. } => tally.rows.error += 1,
+    });
+}
+
+fn outcome_line(row: &ChannelRow, fate: &Fate) -> String {
+    let (outcome, code, reason) = match fate {
+        Fate::Created => ("created", None, None),
+        Fate::Updated => ("updated", None, None),
+        Fate::Unchanged => ("unchanged", None, None),
+        Fate::Failed { code, reason } => ("failed", Some(code), Some(reason)),
+    };
+    let line = json!({"channelId": row.channel_id, "outcome": outcome, "code": code, "reason": reason, "row": row.record});
+    format!("{line}\n")
+}

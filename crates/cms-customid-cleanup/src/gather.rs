@@ -1,0 +1,134 @@
+//! What the decision needs: the partner channels, and their assets out of the video report.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use dn_core::graphql::AppSync;
+use dn_core::store;
+use dn_core::task::{Context, Ended, Exit, InputError};
+use dn_domain::cleanup_plan::{Gathered, Scan};
+use dn_domain::partner_channels::PartnerChannels;
+use dn_domain::video_report::{ReportLine, VideoReport};
+
+use crate::rejects::{RejectedRow, Rejects};
+use crate::{Cleanup, Tally};
+
+/// The whole partner list, or none of it. A channel whose record somebody has to mend is named.
+pub(crate) async fn partner_channels(
+    appsync: &AppSync,
+    context: &Context<Tally>,
+) -> anyhow::Result<PartnerChannels> {
+    let records = appsync.list_channels().await.context("the partner channels could not be listed")?;
+    let partners = PartnerChannels::build(&records);
+    if partners.is_empty() {
+        return Err(Ended::new(
+            Exit::Guard,
+            format!(
+                "the GraphQL database has no usable partner channel ({} records): nothing is changed; see that \
+                 channelbackfill has run against this endpoint",
+                records.len()
+            ),
+        )
+        .into());
+    }
+    for note in partners.unusable() {
+        tracing::error!(note, "partner channel record not usable");
+    }
+    let mut left_out = partners.unusable().len() as u64;
+    for (partner, why) in partners.left_out() {
+        left_out += 1;
+        tracing::error!(channel_id = %partner.channel_id, why = %why, "partner channel left out: mend its record");
+    }
+    context.count(|tally| tally.channels_left_out = left_out);
+    tracing::info!(partner_channels = partners.len(), left_out, "partner channels listed");
+    Ok(partners)
+}
+
+/// Streams the report once and gives its partner assets, with the version of the report that was read. Rows that
+/// cannot be read go to the rejects; a report that cannot be trusted ends the run.
+pub(crate) async fn report(
+    cleanup: &Cleanup,
+    context: &Context<Tally>,
+    partners: &Arc<PartnerChannels>,
+    rejects: &mut Rejects,
+) -> anyhow::Result<(Gathered, Option<String>)> {
+    let filter = partners
+        .filter(&cleanup.filter_target)
+        .map_err(|error| Ended::new(Exit::Usage, format!("--filter-target (FILTER_TARGET): {error}")))?;
+    let reader = store::open_read(&cleanup.report, &context.aws)
+        .await
+        .map_err(InputError)
+        .context("the video report could not be opened")?;
+    let etag = reader.etag.clone();
+    let size_bytes = reader.size_bytes;
+    let name = cleanup.report.clone();
+    let partners = Arc::clone(partners);
+    let progress = context.progress.step("report rows", None);
+    let (row_sender, mut rows) = tokio::sync::mpsc::channel::<RejectedRow>(64);
+    let (header_sender, headers) = tokio::sync::oneshot::channel();
+    let stopped = context.stop.token();
+    let scanned = tokio::task::spawn_blocking(move || -> anyhow::Result<Gathered> {
+        let mut report = VideoReport::open(&name, reader.into_sync_read())?;
+        // The receiver is only gone when the run is being stopped.
+        let _ = header_sender.send(report.headers().to_vec());
+        let mut scan = Scan::new(&partners);
+        let mut since_told = 0_u64;
+        while let Some(line) = report.next_row()? {
+            let rejected = match line {
+                ReportLine::Row(row) => match scan.take(&row) {
+                    Err(reject) if filter.contains(reject.channel) => Some(RejectedRow {
+                        line: row.line(),
+                        fields: row.fields().to_fields(),
+                        code: reject.code.to_owned(),
+                        reason: reject.reason,
+                    }),
+                    Ok(_) | Err(_) => None,
+                },
+                ReportLine::Bad(row) => Some(RejectedRow {
+                    line: row.line(),
+                    fields: row.cells().to_fields(),
+                    code: row.code.to_owned(),
+                    reason: row.reason.clone(),
+                }),
+            };
+            if let Some(rejected) = rejected {
+                let _ = row_sender.blocking_send(rejected);
+            }
+            since_told += 1;
+            if since_told == 10_000 {
+                progress.advance(since_told);
+                since_told = 0;
+                if stopped.is_cancelled() {
+                    anyhow::bail!("stopped while the report was read");
+                }
+            }
+        }
+        progress.advance(since_told);
+        Ok(scan.finish(&filter))
+    });
+    if let Ok(headers) = headers.await {
+        rejects.set_headers(&headers)?;
+    }
+    while let Some(row) = rows.recv().await {
+        tracing::warn!(line = row.line, code = row.code, reason = row.reason, "report row rejected");
+        rejects.add_row(&row)?;
+        context.count(|tally| tally.rejected_rows += 1);
+    }
+    let gathered = scanned.await??;
+    let stats = gathered.stats;
+    context.count(|tally| {
+        tally.assets.total = gathered.assets.len() as u64 + stats.unreadable_assets;
+        tally.assets.failed = stats.unreadable_assets;
+    });
+    tracing::info!(
+        rows = stats.rows,
+        partner_rows = stats.partner_rows,
+        foreign_rows = stats.foreign_rows,
+        duplicate_rows = stats.duplicate_rows,
+        partner_assets = stats.partner_assets,
+        assets = gathered.assets.len(),
+        size_bytes,
+        "video report read"
+    );
+    Ok((gathered, etag))
+}

@@ -1,0 +1,142 @@
+//! How the end of a cleanup reads: the event, the summary for programs, the text for people.
+
+use dn_core::eventbridge::Event;
+use dn_core::task::{End, Exit, Report, RunInfo, clock};
+use dn_domain::tally::CleanupTally;
+use serde_json::{Value, json};
+
+/// The event's source, as other programs know it.
+pub const SOURCE: &str = "dn.backend.cmscustomidcleanup";
+
+/// What a run has counted so far.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// The partner assets of the report.
+    pub assets: CleanupTally,
+    /// Assets that a run which was cut short did not come to.
+    pub remaining: u64,
+    /// Rows of the report that could not be read.
+    pub rejected_rows: u64,
+    /// Channels left out, for somebody to mend their record.
+    pub channels_left_out: u64,
+    /// The event that started the run, if one did.
+    pub triggered_by: Option<String>,
+    /// Why there was nothing to do for the event that started the task.
+    pub ignored: Option<String>,
+    /// Requests to YouTube, repeated ones included.
+    pub youtube_calls: u64,
+    /// How long the writes take at the configured rate: of the plan, and of what is left once the run has ended.
+    pub eta_seconds: Option<u64>,
+    /// Where the export is.
+    pub export_path: Option<String>,
+    /// Where the plan is.
+    pub plan_uri: Option<String>,
+    /// Where the rejects are.
+    pub rejects_uri: Option<String>,
+}
+
+/// Makes the report of an end.
+pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
+    let (status, detail_type) = match end.exit {
+        Exit::Done => ("success", "CMS Custom ID Cleanup Completed"),
+        Exit::RowsFailed => ("partial", "CMS Custom ID Cleanup Completed"),
+        Exit::Deferred => ("deferred", "CMS Custom ID Cleanup Deferred"),
+        _ => ("failed", "CMS Custom ID Cleanup Failed"),
+    };
+    let mut detail = counts(run, tally, status);
+    if let Some(error) = &end.error {
+        detail["error"] = error.clone().into();
+        detail["exitCode"] = end.exit.code().into();
+    }
+    let told = !run.dry_run && tally.ignored.is_none();
+    let event = told.then(|| Event {
+        source: SOURCE.to_owned(),
+        detail_type: detail_type.to_owned(),
+        detail: detail.clone(),
+        resources: Vec::new(),
+    });
+    let mut summary = detail;
+    let more = json!({
+        "error": end.error,
+        "exitCode": end.exit.code(),
+        "youtubeCalls": tally.youtube_calls,
+        "durationMs": run.duration_ms,
+        "etaSeconds": tally.eta_seconds,
+        "exportPath": tally.export_path,
+        "planUri": tally.plan_uri,
+        "rejectsUri": tally.rejects_uri,
+        "remainingCount": tally.remaining,
+        "rejectedRowCount": tally.rejected_rows,
+        "dryRun": run.dry_run,
+        "ignored": tally.ignored,
+    });
+    if let (Value::Object(summary), Value::Object(more)) = (&mut summary, more) {
+        summary.extend(more);
+    }
+    Report { summary, text: text(run, tally, status), event, counts: metric_counts(tally) }
+}
+
+fn counts(run: &RunInfo, tally: &Tally, status: &str) -> Value {
+    let assets = &tally.assets;
+    json!({
+        "status": status,
+        "updatedCount": assets.updated,
+        "alreadyRightCount": assets.already_right,
+        "skippedCount": assets.skipped,
+        "conflictCount": assets.conflict,
+        "failedCount": assets.failed,
+        "totalCount": assets.total,
+        "runId": run.run_id,
+        "triggeredBy": tally.triggered_by.as_deref().unwrap_or("manual"),
+        "timestamp": clock::event_time(run.ended_at),
+    })
+}
+
+fn text(run: &RunInfo, tally: &Tally, status: &str) -> String {
+    use std::fmt::Write as _;
+    if let Some(reason) = &tally.ignored {
+        return format!("cms-customid-cleanup: nothing to do: {reason}\n");
+    }
+    let CleanupTally { updated, already_right, skipped, conflict, failed, total } = tally.assets;
+    let dry = if run.dry_run { " (dry run: nothing was written)" } else { "" };
+    let mut text = format!(
+        "cms-customid-cleanup {status}{dry}\n  \
+         {updated:>8} updated\n  \
+         {already_right:>8} already right\n  \
+         {skipped:>8} left alone, their custom ID was set by hand\n  \
+         {conflict:>8} in conflict, left alone\n  \
+         {failed:>8} refused, gone or failed\n"
+    );
+    // Writing to a String cannot fail.
+    if tally.remaining > 0 {
+        let _ = writeln!(text, "  {:>8} not come to", tally.remaining);
+    }
+    let seconds = run.duration_ms as f64 / 1_000.0;
+    let _ = writeln!(text, "  {total:>8} partner assets");
+    if tally.rejected_rows > 0 {
+        let _ = writeln!(text, "  {:>8} rows of the report could not be read", tally.rejected_rows);
+    }
+    let _ = writeln!(text, "  run {} in {seconds:.1} s, {} YouTube calls", run.run_id, tally.youtube_calls);
+    for (name, place) in
+        [("export", &tally.export_path), ("plan", &tally.plan_uri), ("rejects", &tally.rejects_uri)]
+    {
+        if let Some(place) = place {
+            let _ = writeln!(text, "  {name}: {place}");
+        }
+    }
+    text
+}
+
+fn metric_counts(tally: &Tally) -> Vec<(&'static str, u64)> {
+    let assets = &tally.assets;
+    vec![
+        ("UpdatedCount", assets.updated),
+        ("AlreadyRightCount", assets.already_right),
+        ("SkippedCount", assets.skipped),
+        ("ConflictCount", assets.conflict),
+        ("FailedCount", assets.failed),
+        ("TotalCount", assets.total),
+        ("RemainingCount", tally.remaining),
+        ("YoutubeCalls", tally.youtube_calls),
+    ]
+}

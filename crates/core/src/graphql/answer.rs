@@ -1,0 +1,226 @@
+//! AppSync's answers: where errors stand and what they mean. Types are decided by `errorType`, never by a message.
+
+use std::fmt;
+
+use dn_domain::backfill_plan::StoredChannel;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::transport::Answer;
+use crate::transport::error::excerpt;
+use crate::transport::verdict::{Verdict, by_status};
+
+/// What to do about a refused key: said wherever one is refused.
+const KEY_HINT: &str = "the API key is wrong or has expired (a key lives 365 days at the most): make a new one for \
+    this API in the AppSync console under Settings, put it into the secret behind GRAPHQL_API_KEY and start the task \
+    again";
+/// What to do about a refused role.
+const ROLE_HINT: &str = "the caller may not use this API: with an API key, see that the model allows it; with a role \
+    (GRAPHQL_AUTH=iam), list the task role in Amplify's custom-roles.json and push";
+
+/// A 200's body.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct GraphqlAnswer {
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub data: Map<String, Value>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub errors: Vec<GraphqlError>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct GraphqlError {
+    #[serde(default)]
+    message: Option<String>,
+    #[serde(default)]
+    error_type: Option<String>,
+    #[serde(default)]
+    path: Option<Vec<Value>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ChannelPage {
+    pub items: Vec<Option<ChannelRecord>>,
+    #[serde(default)]
+    pub next_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ChannelRecord {
+    id: String,
+    channel_id: String,
+    #[serde(default)]
+    custom_id: Option<String>,
+    #[serde(default)]
+    display_name: Option<String>,
+}
+
+impl From<ChannelRecord> for StoredChannel {
+    fn from(record: ChannelRecord) -> Self {
+        let ChannelRecord { id, channel_id, custom_id, display_name } = record;
+        Self { id, channel_id, custom_id, display_name, version: None }
+    }
+}
+
+fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+impl GraphqlAnswer {
+    pub fn read(body: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(body)
+            .map_err(|error| format!("no GraphQL answer ({error}): {}", excerpt(body)))
+    }
+}
+
+impl GraphqlError {
+    /// The alias whose field failed; `None` for an error of the whole request.
+    pub fn alias(&self) -> Option<&str> {
+        self.path.as_ref()?.first()?.as_str()
+    }
+
+    pub fn code(&self) -> String {
+        excerpt(self.error_type.as_deref().unwrap_or("graphql_error").as_bytes())
+    }
+
+    fn error_type(&self) -> &str {
+        self.error_type.as_deref().unwrap_or_default()
+    }
+
+    pub fn is_throttle(&self) -> bool {
+        ["Throttling", "LimitExceeded", "TooManyRequests", "ProvisionedThroughputExceeded"]
+            .iter()
+            .any(|part| self.error_type().contains(part))
+    }
+
+    pub fn is_condition(&self) -> bool {
+        self.error_type().ends_with("ConditionalCheckFailedException")
+    }
+
+    fn is_unauthorized(&self) -> bool {
+        matches!(self.error_type(), "Unauthorized" | "UnauthorizedException")
+    }
+
+    /// AppSync has no type for its own 30-second limit: the text is all there is.
+    fn is_timeout(&self) -> bool {
+        self.error_type() == "ExecutionTimeout"
+            || self.message.as_deref().is_some_and(|text| text.starts_with("Execution timed out"))
+    }
+
+    fn verdict(&self) -> Verdict {
+        let reason = self.to_string();
+        if self.is_unauthorized() {
+            Verdict::Fatal { reason: format!("{reason}; {ROLE_HINT}") }
+        } else if self.is_throttle() {
+            Verdict::RateLimited { reason, retry_after: None }
+        } else if self.is_timeout() {
+            Verdict::Transient { reason, retry_after: None }
+        } else {
+            Verdict::Refused { code: self.code(), reason }
+        }
+    }
+}
+
+impl fmt::Display for GraphqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = excerpt(self.message.as_deref().unwrap_or("no message").as_bytes());
+        write!(f, "{}: {message}", self.code())
+    }
+}
+
+/// The verdict on a read: any error anywhere, and the answer is not used.
+pub(super) fn judge_query(answer: &Answer, field: &str) -> Verdict {
+    match judge(answer) {
+        Ok(body) => match body.errors.first() {
+            Some(error) => error.verdict(),
+            None if !body.data.contains_key(field) => Verdict::Unreadable {
+                reason: format!("the answer has no {field}: {}", excerpt(&answer.body)),
+            },
+            None => Verdict::Success,
+        },
+        Err(verdict) => verdict,
+    }
+}
+
+/// The verdict on a batch of writes: errors of single aliases are the rows' own matter, unless they say that no row
+/// may be written.
+pub(super) fn judge_mutation(answer: &Answer) -> Verdict {
+    match judge(answer) {
+        Ok(body) => {
+            let whole = body.errors.iter().find(|error| error.alias().is_none() || error.is_unauthorized());
+            whole.map_or(Verdict::Success, GraphqlError::verdict)
+        }
+        Err(verdict) => verdict,
+    }
+}
+
+/// A 200's body, or the verdict on anything else.
+fn judge(answer: &Answer) -> Result<GraphqlAnswer, Verdict> {
+    let body = GraphqlAnswer::read(&answer.body);
+    if (200..300).contains(&answer.status) {
+        return body.map_err(|reason| Verdict::Unreadable { reason });
+    }
+    let first = body.as_ref().ok().and_then(|body| body.errors.first());
+    let reason = match first {
+        Some(error) => format!("HTTP {} {error}", answer.status),
+        None => format!("HTTP {}: {}", answer.status, excerpt(&answer.body)),
+    };
+    if first.is_some_and(GraphqlError::is_throttle) {
+        return Err(Verdict::RateLimited { reason, retry_after: answer.retry_after() });
+    }
+    Err(match by_status(answer.status, &reason, answer.retry_after()) {
+        Verdict::Unauthorized { reason } | Verdict::Fatal { reason }
+            if matches!(answer.status, 401 | 403) =>
+        {
+            Verdict::Fatal { reason: format!("{reason}; {KEY_HINT}") }
+        }
+        verdict => verdict,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer { status, headers: http::HeaderMap::new(), body: body.to_owned().into() }
+    }
+
+    #[rstest::rstest]
+    #[case::whole(r#"{"data":null,"errors":[{"message":"x","errorType":"ValidationError"}]}"#, "Refused")]
+    #[case::one_field(r#"{"data":{"listChannels":{"items":[null]}},"errors":[{"path":["listChannels","items",0],"errorType":"MappingTemplate","message":"x"}]}"#, "Refused")]
+    #[case::throttled(r#"{"data":{"listChannels":null},"errors":[{"path":["listChannels"],"errorType":"ThrottlingException","message":"x"}]}"#, "RateLimited")]
+    #[case::timeout(r#"{"data":{"listChannels":null},"errors":[{"path":["listChannels"],"message":"Execution timed out."}]}"#, "Transient")]
+    #[case::role(r#"{"data":{"listChannels":null},"errors":[{"path":["listChannels"],"errorType":"Unauthorized","message":"Not Authorized to access listChannels on type Query"}]}"#, "Fatal")]
+    #[case::good(r#"{"data":{"listChannels":{"items":[],"nextToken":null}}}"#, "Success")]
+    #[case::other_field(r#"{"data":{}}"#, "Unreadable")]
+    #[case::page("<html>", "Unreadable")]
+    fn g1_a_list_with_any_error_in_it_is_not_used(#[case] body: &str, #[case] expected: &str) {
+        let verdict = judge_query(&answer(200, body), "listChannels");
+        assert!(format!("{verdict:?}").starts_with(expected), "{verdict:?}");
+    }
+
+    #[test]
+    fn g1_an_error_of_one_alias_leaves_the_others_written() {
+        let body = r#"{"data":{"w0":{"id":"a"},"w1":null},"errors":[{"path":["w1"],"errorType":"DynamoDB:ConditionalCheckFailedException","message":"x"}]}"#;
+        assert_eq!(judge_mutation(&answer(200, body)), Verdict::Success);
+        let read = GraphqlAnswer::read(body.as_bytes()).unwrap();
+        assert_eq!(read.errors[0].alias(), Some("w1"));
+        assert!(read.errors[0].is_condition());
+    }
+
+    #[test]
+    fn g5_a_refused_key_says_how_to_rotate_it() {
+        let body = r#"{"errors":[{"errorType":"UnauthorizedException","message":"You are not authorized to make this call."}]}"#;
+        match judge_mutation(&answer(401, body)) {
+            Verdict::Fatal { reason } => assert!(reason.contains("make a new one"), "{reason}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}

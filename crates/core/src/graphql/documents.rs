@@ -1,0 +1,45 @@
+//! Every GraphQL document that the tasks send. A test checks each against the deployed SDL.
+
+use std::fmt::Write as _;
+
+/// One page of partner channels.
+pub const LIST_CHANNELS: &str = "query ListChannels($limit: Int, $nextToken: String) { \
+    listChannels(limit: $limit, nextToken: $nextToken) { items { id channelId customId displayName } nextToken } }";
+
+/// One partner channel by the record's id.
+pub const GET_CHANNEL: &str =
+    "query GetChannel($id: ID!) { getChannel(id: $id) { id channelId customId displayName } }";
+
+/// The alias of a batch's row.
+pub fn alias(position: usize) -> String {
+    format!("w{position}")
+}
+
+/// A batch of creates (`true`) and updates (`false`), with an alias and an input variable for each.
+pub fn write_channels(batch: &[bool]) -> String {
+    let mut variables = String::new();
+    let mut fields = String::new();
+    for (position, create) in batch.iter().enumerate() {
+        let (mutation, input) = if *create {
+            ("createChannel", "CreateChannelInput")
+        } else {
+            ("updateChannel", "UpdateChannelInput")
+        };
+        let separator = if position == 0 { "" } else { ", " };
+        // Writing to a String cannot fail.
+        let _ = write!(variables, "{separator}$input{position}: {input}!");
+        let _ = write!(fields, " {}: {mutation}(input: $input{position}) {{ id }}", alias(position));
+    }
+    format!("mutation WriteChannels({variables}) {{{fields} }}")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_batch_has_an_alias_and_a_variable_for_each_row() {
+        insta::assert_snapshot!(
+            super::write_channels(&[true, false]),
+            @"mutation WriteChannels($input0: CreateChannelInput!, $input1: UpdateChannelInput!) { w0: createChannel(input: $input0) { id } w1: updateChannel(input: $input1) { id } }"
+        );
+    }
+}
