@@ -33,7 +33,7 @@ pub(crate) const HOSTILE_NAMES: [&str; 10] = [
     "Band, The",
     "The \"Quotes\"",
     "<b>Bold</b> Records",
-    "\u{202e}drawkcab",
+    "plain \u{202e}drawkcab",
     "Zo\u{eb} \u{2014} Official \u{1f3a7}",
     "two\nlines",
     "@everyone",

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -23,6 +24,12 @@ use crate::youtube::credentials::{
 const SCOPE: &str = "https://www.googleapis.com/auth/youtubepartner";
 /// What every answer promises; a shortened life shows as a 401, as a revoked token's does.
 const EXPIRES_IN_SECONDS: u64 = 3600;
+
+/// A JWT has no padding; Google takes one that has, and clients in use send it.
+const PARTS: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 struct Token {
     dies: Instant,
@@ -128,13 +135,13 @@ impl TokenServer {
     fn check_assertion(&self, assertion: &str, token_uri: &str) -> anyhow::Result<()> {
         let (signed, signature) = assertion.rsplit_once('.').context("not three parts")?;
         let (header, claims) = signed.split_once('.').context("not three parts")?;
-        let header: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header)?)?;
+        let header: serde_json::Value = serde_json::from_slice(&PARTS.decode(header)?)?;
         ensure!(header.get("alg").and_then(serde_json::Value::as_str) == Some("RS256"), "alg is not RS256");
-        let signature = URL_SAFE_NO_PAD.decode(signature)?;
+        let signature = PARTS.decode(signature)?;
         UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, self.key.public_der())
             .verify(signed.as_bytes(), &signature)
             .map_err(|_| anyhow::anyhow!("Invalid JWT Signature."))?;
-        let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims)?)?;
+        let claims: Claims = serde_json::from_slice(&PARTS.decode(claims)?)?;
         let now = clock::now().as_second();
         ensure!(claims.iss == CLIENT_EMAIL, "the issuer is unknown");
         ensure!(claims.aud == token_uri, "the audience is not this endpoint");
