@@ -226,6 +226,8 @@ impl<'p> Scan<'p> {
         let is_target = target.is_some_and(|target| target.as_bytes() == value);
         if !is_target {
             asset.facts |= OFF_TARGET;
+            // A default of another row of the asset is found in that row: rows that agree say it there too, and
+            // rows that disagree are read live in any case.
             if mention.video_id.is_some_and(|video_id| video_id.as_bytes() == value) {
                 asset.facts |= NEEDS_LIVE;
             }
@@ -256,8 +258,7 @@ impl<'p> Scan<'p> {
     /// Ends the scan. Conflicts are judged among all partner channels and the filter narrows afterwards: an asset is in
     /// when any of its channels is, or a run limited to one channel would take what another has a claim to.
     pub fn finish(self, filter: &Filter) -> Gathered {
-        let Self { partners, hasher, assets, by_asset, mut mentions, by_mention, unreadable, mut stats } =
-            self;
+        let Self { partners, assets, by_asset, mut mentions, by_mention, unreadable, mut stats, .. } = self;
         drop((by_asset, by_mention));
         mentions.sort_unstable_by_key(|mention| (mention.owner, mention.record));
         stats.partner_assets = assets.len() as u64;
@@ -274,7 +275,7 @@ impl<'p> Scan<'p> {
             if !is_in {
                 continue;
             }
-            match asset.into_entry(own, partners, &hasher) {
+            match asset.into_entry(own, partners) {
                 Some(entry) => entries.push(entry),
                 None => stats.unreadable_assets += 1,
             }
@@ -298,29 +299,17 @@ impl Mention {
 
 impl Gathering {
     /// The finished entry; none when not one row of the asset has a readable video ID.
-    fn into_entry(
-        self,
-        own: &[Mention],
-        partners: &PartnerChannels,
-        hasher: &DefaultHashBuilder,
-    ) -> Option<AssetEntry> {
+    fn into_entry(self, own: &[Mention], partners: &PartnerChannels) -> Option<AssetEntry> {
         let standing = self.standing(own, partners);
         let first =
             Mention { owner: 0, video_id: self.first_video, channel: self.channel, record: self.record };
         let mut videos = first.video().into_iter().chain(own.iter().filter_map(Mention::video));
         let first = videos.next()?;
         let more: Box<[VideoOfAsset]> = videos.collect();
-        let is_default = || {
-            std::iter::once(&first)
-                .chain(&more)
-                .any(|video| hasher.hash_one(video.video_id.as_bytes().as_slice()) == self.reported_hash)
-        };
         let reported = if self.facts & NEEDS_LIVE != 0 {
             Reported::NeedsLive
         } else if self.facts & OFF_TARGET == 0 {
             Reported::Target
-        } else if is_default() {
-            Reported::NeedsLive
         } else {
             Reported::SetByHand
         };
