@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn g7_of_several_records_of_a_channel_all_that_differ_are_brought_into_line() {
+    fn g07_of_several_records_of_a_channel_all_that_differ_are_brought_into_line() {
         let rows = rows(&[&format!("{ALPHA},a,Alpha")]);
         let records = [
             stored("1", ALPHA, Some("a"), Some("Alpha")),

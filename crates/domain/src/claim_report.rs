@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn v6_a_report_with_neither_type_nor_origin_is_refused() {
+    fn v06_a_report_with_neither_type_nor_origin_is_refused() {
         let text = "claim_id,channel_id,claim_status\nc,UCalpha00000000000000000,ACTIVE\n";
         let refusal = ClaimReport::open("x.csv", text.as_bytes()).err().unwrap();
         assert_eq!(refusal.column.as_deref(), Some("claim_type"));

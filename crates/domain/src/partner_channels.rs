@@ -312,13 +312,13 @@ mod tests {
     }
 
     #[test]
-    fn g7_records_that_disagree_leave_the_channel_out_and_none_wins() {
+    fn g07_records_that_disagree_leave_the_channel_out_and_none_wins() {
         let records = [record(ALPHA, Some("b")), record(ALPHA, Some("a")), record(ALPHA, None)];
         insta::assert_snapshot!(state(&records), @"records_disagree: its records disagree about the custom ID: (none), a, b");
     }
 
     #[test]
-    fn g7_records_that_agree_are_one_channel() {
+    fn g07_records_that_agree_are_one_channel() {
         assert_eq!(state(&[record(ALPHA, Some("a")), record(ALPHA, Some(" a "))]), "a");
     }
 

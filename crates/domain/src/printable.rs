@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn v5_bad_utf8_is_shown_byte_by_byte() {
+    fn v05_bad_utf8_is_shown_byte_by_byte() {
         assert_eq!(printable(b"ab\xff\xfec"), "ab\\xff\\xfec");
     }
 

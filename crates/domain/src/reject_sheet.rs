@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn v9_a_row_with_a_wrong_number_of_fields_is_kept_whole_in_the_first_cell() {
+    fn v09_a_row_with_a_wrong_number_of_fields_is_kept_whole_in_the_first_cell() {
         let text = sheet(&["a", "b", "c"], &[(&["1", "2,3"], "wrong_field_count", "2 of 3")]);
         insta::assert_snapshot!(text, @r#"
         a,b,c,code,reason

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn l4_an_asset_not_accounted_for_is_noticed() {
+    fn l04_an_asset_not_accounted_for_is_noticed() {
         use CleanupOutcome::{AlreadyRight, Conflict, Failed, Skipped, Updated};
         let mut tally = CleanupTally::of(15);
         for (outcome, count) in [(Updated, 1), (AlreadyRight, 2), (Skipped, 3), (Conflict, 4)] {
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn l4_a_row_not_accounted_for_is_noticed() {
+    fn l04_a_row_not_accounted_for_is_noticed() {
         use BackfillOutcome::{Created, Error, Skipped, Unchanged, Updated};
         let mut tally = BackfillTally::of(15);
         for (outcome, count) in [(Created, 1), (Updated, 2), (Unchanged, 3), (Error, 4)] {

@@ -44,10 +44,10 @@ fn rejects(sheet: &ChannelSheet) -> String {
 }
 
 #[rstest]
-#[case::v1_a_byte_order_mark_and_v2_crlf("bom_and_crlf.csv")]
-#[case::v2_lone_cr("lone_cr.csv")]
-#[case::v2_mixed_line_ends_and_no_last_one("mixed_line_ends_and_blank_lines.csv")]
-fn v2_the_same_rows_whatever_the_line_ends(#[case] name: &str) {
+#[case::v01_a_byte_order_mark_and_v02_crlf("bom_and_crlf.csv")]
+#[case::v02_lone_cr("lone_cr.csv")]
+#[case::v02_mixed_line_ends_and_no_last_one("mixed_line_ends_and_blank_lines.csv")]
+fn v02_the_same_rows_whatever_the_line_ends(#[case] name: &str) {
     let sheet = read_fixture(name).unwrap();
     assert_eq!(said(&sheet), said(&read_fixture("plain.csv").unwrap()));
     assert_eq!((sheet.total_count, sheet.rejects.len()), (3, 0));
@@ -55,7 +55,7 @@ fn v2_the_same_rows_whatever_the_line_ends(#[case] name: &str) {
 }
 
 #[test]
-fn v2_lines_are_counted_as_an_editor_counts_them() {
+fn v02_lines_are_counted_as_an_editor_counts_them() {
     let lines = |name| read_fixture(name).unwrap().rows.iter().map(|row| row.line).collect::<Vec<_>>();
     assert_eq!(lines("lone_cr.csv"), [2, 3, 4]);
     assert_eq!(lines("bom_and_crlf.csv"), [2, 3, 4]);
@@ -63,7 +63,7 @@ fn v2_lines_are_counted_as_an_editor_counts_them() {
 }
 
 #[test]
-fn v3_quotes_and_line_breaks_in_names_keep_record_and_line_right() {
+fn v03_quotes_and_line_breaks_in_names_keep_record_and_line_right() {
     let sheet = read_fixture("quoted_names_with_line_breaks.csv").unwrap();
     let names: Vec<_> = sheet.rows.iter().map(|row| row.display_name.as_deref().unwrap()).collect();
     assert_eq!(names, ["Alpha, \"Live\"\nat Home", "Bravo\r\n\r\nand Sons", "Charlie"]);
@@ -72,7 +72,7 @@ fn v3_quotes_and_line_breaks_in_names_keep_record_and_line_right() {
 }
 
 #[test]
-fn v7_columns_are_found_by_name_in_any_order_case_and_spacing() {
+fn v07_columns_are_found_by_name_in_any_order_case_and_spacing() {
     let sheet = read_fixture("reordered_renamed_and_extra_columns.csv").unwrap();
     assert_eq!(said(&sheet), said(&read_fixture("plain.csv").unwrap()));
     let fields: Vec<&[u8]> = sheet.rows[2].fields.iter().map(Vec::as_slice).collect();
@@ -80,7 +80,7 @@ fn v7_columns_are_found_by_name_in_any_order_case_and_spacing() {
 }
 
 #[test]
-fn s3_an_empty_sheet_is_not_no_channels() {
+fn s03_an_empty_sheet_is_not_no_channels() {
     insta::assert_snapshot!(refused("empty.csv"), @"empty.csv: the file is empty. An empty file is not the same as no rows: fetch or export it again.");
     insta::assert_snapshot!(refused("header_only.csv"), @"header_only.csv:1: the file has a header and no row. An empty report is not the same as no rows: fetch or export it again.");
     let blank_lines = read("blank", "\n\r\n\n".as_bytes()).unwrap_err();
@@ -88,26 +88,26 @@ fn s3_an_empty_sheet_is_not_no_channels() {
 }
 
 #[test]
-fn v1_utf16_is_refused() {
+fn v01_utf16_is_refused() {
     insta::assert_snapshot!(refused("utf16.csv"), @r#"utf16.csv:1: the file is UTF-16, as its first two bytes say. Save it as UTF-8 CSV (in Excel: "CSV UTF-8")."#);
     let refusal = read("utf16", &fixture("utf16.csv")[2..]).unwrap_err();
     assert!(matches!(refusal.kind, RefusalKind::Encoding), "{refusal}");
 }
 
 #[test]
-fn v4_a_quote_never_closed_is_refused_at_the_line_where_it_opens() {
+fn v04_a_quote_never_closed_is_refused_at_the_line_where_it_opens() {
     insta::assert_snapshot!(refused("unclosed_quote.csv"), @"unclosed_quote.csv:3: the file ends inside a quoted cell of the record that begins here. Close the quote, or fetch the file again if it was cut off.");
 }
 
 #[test]
-fn v6_a_missing_column_is_refused_with_what_was_found() {
+fn v06_a_missing_column_is_refused_with_what_was_found() {
     insta::assert_snapshot!(refused("missing_custom_id_column.csv"), @r#"missing_custom_id_column.csv:1: column "customID": the required column is missing; found: "channelID", "custom_di", "displayName". Did "custom_di" mean it? Rename that column or add the missing one."#);
     let none_near = read("x.csv", "channelID,payee,displayName\n".as_bytes()).unwrap_err().to_string();
     assert!(none_near.ends_with("Add the column, or give the file that has it."), "{none_near}");
 }
 
 #[test]
-fn v8_a_required_column_that_is_there_twice_is_refused() {
+fn v08_a_required_column_that_is_there_twice_is_refused() {
     insta::assert_snapshot!(refused("custom_id_column_twice.csv"), @r#"custom_id_column_twice.csv:1: column "customID": the column stands in the header twice, as field 2 and 4. Remove or rename one of the two, so that it is clear which one counts."#);
     let note_twice = format!("note,channelID,customID,displayName,note\n,{},a,,\n", channel("a"));
     assert_eq!(read("x.csv", note_twice.as_bytes()).unwrap().rows.len(), 1);
@@ -120,14 +120,14 @@ fn v20_another_delimiter_is_named() {
 }
 
 #[test]
-fn v9_a_short_row_is_rejected_and_never_shifted() {
+fn v09_a_short_row_is_rejected_and_never_shifted() {
     let sheet = read_fixture("short_row.csv").unwrap();
     insta::assert_snapshot!(rejects(&sheet), @"3 (row 2) - wrong_field_count: the row has 2 fields, the header 3");
     assert_eq!(sheet.rows.len(), 2);
 }
 
 #[test]
-fn v9_more_than_one_row_in_a_hundred_with_a_wrong_number_of_fields_is_refused() {
+fn v09_more_than_one_row_in_a_hundred_with_a_wrong_number_of_fields_is_refused() {
     insta::assert_snapshot!(refused("many_short_and_long_rows.csv"), @"many_short_and_long_rows.csv: 2 of 3 rows have another number of fields than the header (3). More than 1 % means that the file is damaged or has unquoted commas: export it again.");
 }
 
@@ -138,7 +138,7 @@ fn v9_more_than_one_row_in_a_hundred_with_a_wrong_number_of_fields_is_refused() 
 #[case(2, 200, true)]
 #[case(3, 299, false)]
 #[case(3, 300, true)]
-fn v9_the_share_is_judged_over_the_whole_file(
+fn v09_the_share_is_judged_over_the_whole_file(
     #[case] short: usize,
     #[case] total: usize,
     #[case] taken: bool,
@@ -203,7 +203,7 @@ fn v17_blanks_around_ids_are_taken_off_and_an_empty_name_is_none() {
 }
 
 #[test]
-fn v5_bad_utf8_in_a_name_is_replaced_and_in_an_id_rejected() {
+fn v05_bad_utf8_in_a_name_is_replaced_and_in_an_id_rejected() {
     let sheet = read_fixture("bad_utf8.csv").unwrap();
     assert_eq!(sheet.rows[0].display_name.as_deref(), Some("Alph\u{fffd}"));
     assert_eq!(sheet.rows.len(), 2);
@@ -312,7 +312,7 @@ proptest! {
     }
 
     #[test]
-    fn l4_every_row_is_in_exactly_one_part(rows in prop::collection::vec((cell(), cell(), cell()), 1..40)) {
+    fn l04_every_row_is_in_exactly_one_part(rows in prop::collection::vec((cell(), cell(), cell()), 1..40)) {
         let mut text = COLUMNS.join(",") + "\n";
         for (a, b, c) in &rows {
             writeln!(text, "{a},{b},{c}").unwrap();
@@ -325,7 +325,7 @@ proptest! {
     }
 
     #[test]
-    fn v3_the_line_of_each_row_is_where_its_text_begins(
+    fn v03_the_line_of_each_row_is_where_its_text_begins(
         rows in prop::collection::vec(("[a-z\n\r,\"]{0,12}", prop_oneof![Just("\n"), Just("\r"), Just("\r\n")], 0_usize..3), 1..20)
     ) {
         let mut text = COLUMNS.join(",") + "\n";

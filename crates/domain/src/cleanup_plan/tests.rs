@@ -330,7 +330,7 @@ fn a12_an_asset_gone_or_merged_is_rejected() {
 }
 
 #[test]
-fn v5_a_row_with_an_unreadable_id_is_rejected_and_its_asset_counted_once() {
+fn v05_a_row_with_an_unreadable_id_is_rejected_and_its_asset_counted_once() {
     let text = std::str::from_utf8(crate::fixture::fixture("video_report/bad_ids.csv")).unwrap();
     let scanned = scan_text(text, "all");
     let reasons: Vec<String> = scanned
@@ -389,7 +389,7 @@ fn a_line_of_the_plan_is_read_back_as_it_was_written() {
 #[case(r#"{"asset_id":"A000000000000001","videos":[],"channel_id":"UCalpha00000000000000000","old":null,"new":"a b","reason":"empty","row":1,"report_etag":null}"#)]
 #[case(r#"{"asset_id":"A000000000000001","videos":[],"channel_id":"UCalpha00000000000000000","old":null,"new":"a","reason":"empty","row":1,"report_etag":null,"more":1}"#)]
 #[case(r#"{"asset_id":"A000000000000001","videos":[],"channel_id":"UCalpha00000000000000000","old":null,"new":"a","rea"#)]
-fn p6_a_line_that_is_no_planned_write_is_refused(#[case] json: &str) {
+fn p06_a_line_that_is_no_planned_write_is_refused(#[case] json: &str) {
     assert!(PlanLine::from_json(json).is_err());
 }
 
@@ -452,7 +452,7 @@ proptest! {
     }
 
     #[test]
-    fn l4_every_asset_is_in_exactly_one_place(rows in prop::collection::vec(any_row(), 1..30)) {
+    fn l04_every_asset_is_in_exactly_one_place(rows in prop::collection::vec(any_row(), 1..30)) {
         let scanned = scan_text(&text_of(&rows), "all");
         let stats = scanned.gathered.stats;
         prop_assert_eq!(stats.rows, stats.partner_rows + stats.foreign_rows);

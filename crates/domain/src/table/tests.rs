@@ -31,7 +31,7 @@ fn read_all<R: Read>(source: R) -> Result<Vec<Vec<Vec<u8>>>, Refusal> {
 }
 
 #[test]
-fn v4_a_quote_that_swallows_an_endless_file_is_stopped_early() {
+fn v04_a_quote_that_swallows_an_endless_file_is_stopped_early() {
     let mut source = Endless { start: b"a,b\n1,2\n3,\"", given: 0 };
     let refusal = read_all(&mut source).unwrap_err();
     insta::assert_snapshot!(refusal, @"x.csv:3: a cell of the record that begins here passes 65536 bytes. Most likely a quote in it is never closed: close it, or fetch the file again.");
@@ -39,7 +39,7 @@ fn v4_a_quote_that_swallows_an_endless_file_is_stopped_early() {
 }
 
 #[test]
-fn v4_a_record_of_endless_small_cells_is_stopped_early() {
+fn v04_a_record_of_endless_small_cells_is_stopped_early() {
     let mut text = b"a,b\n1".to_vec();
     text.extend_from_slice(&b",y".repeat(2 * MAX_RECORD_BYTES));
     let refusal = read_all(text.as_slice()).unwrap_err();
@@ -61,7 +61,7 @@ fn a_cell_of_the_greatest_size_is_taken() {
 #[case("a,b\n1,", 1)]
 #[case("a,b\n1,2\r", 1)]
 #[case("a,b\n1,2\n3,\"\"", 2)]
-fn v2_a_last_row_without_its_line_end_is_whole(#[case] text: &str, #[case] rows: usize) {
+fn v02_a_last_row_without_its_line_end_is_whole(#[case] text: &str, #[case] rows: usize) {
     assert_eq!(read_all(text.as_bytes()).unwrap().len(), rows);
 }
 
@@ -70,12 +70,12 @@ fn v2_a_last_row_without_its_line_end_is_whole(#[case] text: &str, #[case] rows:
 #[case("a,b\n1,\"2")]
 #[case("a,b\n1,\"2\"\"")]
 #[case("a,\"b")]
-fn v4_a_quote_open_at_the_end_is_refused(#[case] text: &str) {
+fn v04_a_quote_open_at_the_end_is_refused(#[case] text: &str) {
     assert!(matches!(read_all(text.as_bytes()).unwrap_err().kind, RefusalKind::Truncated));
 }
 
 #[test]
-fn s1_a_failed_read_is_refused_with_its_line_and_its_cause() {
+fn s01_a_failed_read_is_refused_with_its_line_and_its_cause() {
     struct Failing(bool);
     impl Read for Failing {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -98,7 +98,7 @@ fn s1_a_failed_read_is_refused_with_its_line_and_its_cause() {
 #[case("Channel ID", "channelID")]
 #[case("\u{feff} channel_id ", "channelID")]
 #[case("VIDEO TITLE", "video_title")]
-fn v7_names_are_compared_without_case_spaces_and_blanks(#[case] header: &str, #[case] column: &str) {
+fn v07_names_are_compared_without_case_spaces_and_blanks(#[case] header: &str, #[case] column: &str) {
     assert_eq!(column_key(header), column_key(column));
 }
 

@@ -41,7 +41,7 @@ fn shown(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn v3_rows_come_with_record_and_line_whatever_their_titles_hold() {
+fn v03_rows_come_with_record_and_line_whatever_their_titles_hold() {
     insta::assert_snapshot!(shown(fixture("video_report/small.csv")), @r"
     1:2 views Some(1000) [A000000000000001=vid1_______]
     2:3 views Some(500) [A000000000000002=alpha-01]
@@ -77,14 +77,14 @@ fn v15_v16_hostile_titles_are_data() {
 }
 
 #[test]
-fn s3_a_report_without_a_row_is_refused_when_its_end_is_seen() {
+fn s03_a_report_without_a_row_is_refused_when_its_end_is_seen() {
     let refusal = refused("video_report/header_only.csv");
     assert!(matches!(refusal.kind, RefusalKind::HeaderOnly));
     assert!(matches!(refused("channel_sheet/empty.csv").kind, RefusalKind::Empty));
 }
 
 #[test]
-fn s1_a_report_that_stops_inside_a_row_is_refused() {
+fn s01_a_report_that_stops_inside_a_row_is_refused() {
     insta::assert_snapshot!(refused("video_report/cut_off.csv"), @"video_report/cut_off.csv:7: the file stops inside row 5: 4 of 8 fields and no end of line. Fetch the file again; this copy is incomplete.");
 }
 
@@ -96,7 +96,7 @@ fn another_report_is_named_for_what_it_is() {
 }
 
 #[rstest]
-fn v6_a_missing_column_is_refused_before_any_row(#[values(0, 1, 2, 3)] missing: usize) {
+fn v06_a_missing_column_is_refused_before_any_row(#[values(0, 1, 2, 3)] missing: usize) {
     let mut columns = REQUIRED.to_vec();
     let name = columns.remove(missing);
     let text = format!("{}\n1,2,3\n", columns.join(","));
@@ -127,7 +127,7 @@ fn v19_views_are_whole_numbers_or_unknown(#[case] cell: &str, #[case] views: Opt
 }
 
 #[test]
-fn v9_a_misfit_keeps_its_cells_for_the_rejects() {
+fn v09_a_misfit_keeps_its_cells_for_the_rejects() {
     let text = "video_id,channel_id,asset_id,custom_id\na,\"b,b\"\na,b,c,d\n";
     let mut report = VideoReport::open("x.csv", text.as_bytes()).unwrap();
     match report.next_row().unwrap().unwrap() {
