@@ -145,3 +145,67 @@ fn score_assets(world: &World, catalogue: &Catalogue) -> AssetScore {
     }
     score
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::world::Asset;
+
+    const CHANNEL: &str = "UCaaaaaaaaaaaaaaaaaaaaaa";
+
+    fn world() -> World {
+        let dir = tempfile::tempdir().unwrap();
+        World::small(dir.path()).unwrap()
+    }
+
+    fn record(custom_id: &str) -> StoredChannel {
+        StoredChannel {
+            id: CHANNEL.into(),
+            channel_id: CHANNEL.into(),
+            custom_id: Some(custom_id.into()),
+            display_name: Some("First Channel".into()),
+        }
+    }
+
+    fn catalogue(custom_id: &str) -> Catalogue {
+        let asset = Asset::web("A100000000000001", custom_id);
+        Catalogue::new(HashMap::from([(asset.id.clone(), asset)]), 0, "owner", Clock::start())
+    }
+
+    #[test]
+    fn a_world_where_nothing_ran_is_no_perfect_world() {
+        let world = world();
+        let score = Score::new(&world, &[], &catalogue("vid00000001"));
+        assert_eq!(score.channels.wrong, [CHANNEL]);
+        assert_eq!(score.assets.wrong[0].expected.as_deref(), Some("IND-0001"));
+        assert!(!score.is_perfect());
+    }
+
+    #[test]
+    fn tells_created_updated_and_unchanged_channels_apart() {
+        let mut world = world();
+        let score = |world: &World, now: &str| Score::new(world, &[record(now)], &catalogue("IND-0001"));
+        assert_eq!(score(&world, "IND-0001").channels.created, 1);
+        world.stored = vec![record("OLD")];
+        assert_eq!(score(&world, "IND-0001").channels.updated, 1);
+        assert_eq!(score(&world, "OLD").channels.wrong, [CHANNEL]);
+        world.stored = vec![record("IND-0001")];
+        assert_eq!(score(&world, "IND-0001").channels.unchanged, 1);
+        assert!(score(&world, "IND-0001").is_perfect());
+    }
+
+    #[test]
+    fn a_record_that_is_not_in_the_sheet_must_stay_as_it_was() {
+        let mut world = world();
+        let mut other = record("LEGACY");
+        other.id = "UCzzzzzzzzzzzzzzzzzzzzzz".into();
+        other.channel_id = other.id.clone();
+        world.stored = vec![other.clone()];
+        let right = [record("IND-0001"), other.clone()];
+        assert!(Score::new(&world, &right, &catalogue("IND-0001")).is_perfect());
+        other.custom_id = Some("changed".into());
+        let wrong = Score::new(&world, &[record("IND-0001"), other], &catalogue("IND-0001"));
+        assert_eq!(wrong.channels.wrong, ["UCzzzzzzzzzzzzzzzzzzzzzz"]);
+    }
+}

@@ -13,8 +13,6 @@ use crate::journal::Service;
 use crate::sandbox::{Options, Sandbox};
 use crate::world::Kind;
 
-/// Calls to YouTube a second: the default of 10 is right for the real service and would make this take an hour.
-const RATE_PER_SECOND: &str = "2000";
 /// How long a started task may take.
 const PATIENCE: Duration = Duration::from_mins(30);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -27,11 +25,11 @@ pub(super) struct Story {
     pub cleanup: Option<Invocation>,
 }
 
-pub(super) async fn run(options: Options) -> Result<ExitCode> {
+pub(super) async fn run(options: Options, rate_per_second: u32) -> Result<ExitCode> {
     let profile = options.profile;
     let sandbox = Sandbox::start(options).await?;
-    sandbox.set_task_env("RATE_PER_SECOND", RATE_PER_SECOND);
-    say(&scoreboard::opening(&sandbox, profile, RATE_PER_SECOND));
+    sandbox.set_task_env("RATE_PER_SECOND", rate_per_second.to_string());
+    say(&scoreboard::opening(&sandbox, profile, rate_per_second));
 
     let place = sandbox.start_task("channelbackfill", &["--json"]);
     let backfill =

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::fault::Profile;
 use crate::sandbox::{Options, Sandbox};
@@ -70,6 +71,10 @@ struct ServerArgs {
     /// Where input files, database, buckets and logs go [default: a new temporary folder].
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// Calls to YouTube a second that the tasks may make (their `RATE_PER_SECOND`): their default of 10 is meant for
+    /// the real service, and would make 38,000 writes take an hour.
+    #[arg(long, default_value_t = 2000)]
+    rate_per_second: u32,
     /// The CloudFormation template with the bus and its rules.
     #[arg(long, default_value = "infra/workflow.yaml")]
     workflow: PathBuf,
@@ -114,19 +119,33 @@ impl Cli {
     /// Carries the command out.
     pub async fn run(self) -> Result<ExitCode> {
         match self.command {
-            Command::Serve { world, servers } => serve(servers.options(world)?).await,
+            Command::Serve { world, servers } => {
+                serve(servers.options(world)?, servers.rate_per_second).await
+            }
             Command::World { world, out } => write_world(world, &out),
-            Command::Demo { world, servers } => demo::run(servers.options(world)?).await,
+            Command::Demo { world, servers } => {
+                demo::run(servers.options(world)?, servers.rate_per_second).await
+            }
         }
     }
 }
 
-async fn serve(options: Options) -> Result<ExitCode> {
+async fn serve(options: Options, rate_per_second: u32) -> Result<ExitCode> {
     let sandbox = Sandbox::start(options).await?;
-    let lines: Vec<String> =
-        sandbox.env().iter().map(|(name, value)| format!("export {name}={}", quoted(value))).collect();
+    let rate = ("RATE_PER_SECOND".to_owned(), rate_per_second.to_string());
+    sandbox.set_task_env(&rate.0, &rate.1);
+    let lines: Vec<String> = sandbox
+        .env()
+        .into_iter()
+        .chain([rate])
+        .map(|(name, value)| format!("export {name}={}", quoted(&value)))
+        .collect();
     say(&lines.join("\n"));
-    tokio::signal::ctrl_c().await?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminated.recv() => {}
+    }
     sandbox.stop().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -16,7 +16,7 @@ use crate::world::Kind;
 /// Wrong assets and channels that are named; the rest is counted.
 const NAMED: usize = 5;
 
-pub(super) fn opening(sandbox: &Sandbox, profile: Profile, rate: &str) -> String {
+pub(super) fn opening(sandbox: &Sandbox, profile: Profile, rate: u32) -> String {
     let world = sandbox.world();
     format!(
         "The custom-ID workflow, end to end, on this machine\n\
@@ -42,6 +42,10 @@ pub(super) fn closing(sandbox: &Sandbox, story: &Story) -> Result<(String, bool)
     let mut misses = Vec::new();
     write_backfill(&mut text, sandbox, story, &score, &mut misses)?;
     write_cleanup(&mut text, sandbox, story, &score, &mut misses)?;
+    writeln!(text, "\nevents")?;
+    for event in sandbox.events() {
+        writeln!(text, "  {}", describe(&event))?;
+    }
     write_calls(&mut text, sandbox)?;
     match export_of(sandbox) {
         Some(path) => writeln!(text, "\nexport     {}", path.display())?,
@@ -80,9 +84,6 @@ fn write_backfill(
     let requests =
         requests.filter(|one| one.service == Service::AppSync && during(one, &story.backfill)).count();
     writeln!(text, "  requests   {requests} to the database")?;
-    for event in sandbox.events() {
-        writeln!(text, "  on the bus {}", describe(&event))?;
-    }
     if story.backfill.exit_code != Some(0) {
         misses.push(format!("channelbackfill did not succeed{}", last_words(&story.backfill)));
     }
@@ -171,7 +172,13 @@ fn write_task(text: &mut String, task: &Invocation) -> Result<()> {
 }
 
 fn write_calls(text: &mut String, sandbox: &Sandbox) -> Result<()> {
-    writeln!(text, "\ncalls")?;
+    let faults = sandbox.journal().entries().iter().filter(|entry| entry.fault.is_some()).count() as u64;
+    let faults = if faults == 0 {
+        String::new()
+    } else {
+        format!(", {} of them answered by a fault", grouped(faults))
+    };
+    writeln!(text, "\ncalls{faults}")?;
     for ((service, operation), count) in sandbox.journal().counts() {
         writeln!(text, "  {:<12} {operation:<28} {:>8}", service.name(), grouped(count))?;
     }

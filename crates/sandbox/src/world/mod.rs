@@ -3,6 +3,7 @@
 
 mod builder;
 mod generate;
+mod maker;
 mod report;
 mod titles;
 mod truth;
@@ -14,7 +15,7 @@ use serde::Serialize;
 
 pub use builder::WorldBuilder;
 pub use generate::Size;
-pub(crate) use generate::claimed_asset;
+pub(crate) use maker::claimed_asset;
 pub use report::{COLUMNS as REPORT_COLUMNS, ReportRow};
 pub use truth::{Expected, Kind};
 

@@ -130,3 +130,82 @@ fn judge_one(
     };
     (kind, Some(target.clone()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::world::{ReportRow, WorldBuilder};
+
+    const ONE: &str = "UC0000000000000000000001";
+    const TWO: &str = "UC0000000000000000000002";
+    const TWIN: &str = "UC0000000000000000000003";
+    const NAMELESS: &str = "UC0000000000000000000004";
+    const STRANGER: &str = "UC0000000000000000000009";
+
+    fn judged(asset: &Asset, rows: &[(&str, &str, &str)]) -> Option<Expected> {
+        let dir = tempfile::tempdir().unwrap();
+        let id = asset.id.clone();
+        let mut world = WorldBuilder::new()
+            .channel(ONE, "ONE", "One")
+            .channel(TWO, "TWO", "Two")
+            .channel(TWIN, "ONE", "Twin")
+            .stored(NAMELESS, NAMELESS, None, None)
+            .asset(asset.clone());
+        for (channel, video, custom_id) in rows {
+            world = world.row(ReportRow::new(*video, *channel).asset(&id, *custom_id));
+        }
+        let world = world.build(Path::new(dir.path())).unwrap();
+        world.truth.get(&id).cloned()
+    }
+
+    fn ends(asset: &Asset, rows: &[(&str, &str, &str)], kind: Kind, value: Option<&str>) {
+        let expected = Some(Expected { value: value.map(str::to_owned), kind });
+        assert_eq!(judged(asset, rows), expected, "{asset:?} {rows:?}");
+    }
+
+    fn live(custom_id: &str) -> Asset {
+        Asset::web("A100000000000001", custom_id)
+    }
+
+    #[test]
+    fn a_default_is_written_and_a_value_set_by_hand_is_not() {
+        let reported = |custom_id| [(ONE, "video000001", custom_id)];
+        ends(&live("video000001"), &reported("video000001"), Kind::Updated, Some("ONE"));
+        ends(&live(""), &reported(""), Kind::Updated, Some("ONE"));
+        ends(&live("ONE"), &reported("video000001"), Kind::AlreadyRight, Some("ONE"));
+        ends(&live("ONE"), &reported("ONE"), Kind::AlreadyRight, Some("ONE"));
+        ends(&live("HAND"), &reported("HAND"), Kind::SetByHand, Some("HAND"));
+        ends(&live("HAND"), &reported("video000001"), Kind::SetByHand, Some("HAND"));
+    }
+
+    #[test]
+    fn every_video_of_the_asset_counts_as_a_default_and_a_strangers_does_not() {
+        let both = [(ONE, "video000001", "video000002"), (ONE, "video000002", "video000002")];
+        ends(&live("video000002"), &both, Kind::Updated, Some("ONE"));
+        let mixed = [(ONE, "video000001", "video000001"), (STRANGER, "video000002", "video000001")];
+        ends(&live("video000002"), &mixed, Kind::SetByHand, Some("video000002"));
+        assert_eq!(judged(&live("x"), &[(STRANGER, "video000001", "x")]), None);
+    }
+
+    #[test]
+    fn partners_that_disagree_or_have_no_custom_id_make_a_conflict() {
+        let claimed = |other| [(ONE, "video000001", "video000001"), (other, "video000002", "video000001")];
+        ends(&live("video000001"), &claimed(TWO), Kind::Conflict, Some("video000001"));
+        ends(&live("video000001"), &claimed(NAMELESS), Kind::Conflict, Some("video000001"));
+        ends(&live("video000001"), &claimed(TWIN), Kind::Updated, Some("ONE"));
+    }
+
+    #[test]
+    fn what_cannot_be_written_says_why() {
+        let rows = [(ONE, "video000001", "video000001")];
+        let standing = |standing| live("video000001").standing(standing);
+        let value = Some("video000001");
+        ends(&standing(Standing::Gone), &rows, Kind::Refused("gone"), value);
+        ends(&standing(Standing::Foreign), &rows, Kind::Refused("forbidden"), value);
+        ends(&standing(Standing::Merged { into: "A2".into() }), &rows, Kind::Refused("merged"), value);
+        ends(&live("video000001").of_type("music_video"), &rows, Kind::Refused("artist_missing"), value);
+        ends(&live("video000001").of_type("music_video").by(&["X"]), &rows, Kind::Updated, Some("ONE"));
+    }
+}
