@@ -55,7 +55,7 @@ async fn events_are_on_the_bus_in_order_with_the_ids_it_gave_them() {
 }
 
 #[tokio::test]
-async fn e6_only_what_the_bus_did_not_take_is_sent_again() {
+async fn e06_only_what_the_bus_did_not_take_is_sent_again() {
     let services = Services::start().await;
     let faults = services.sandbox.faults();
     faults.inject(
@@ -72,7 +72,7 @@ async fn e6_only_what_the_bus_did_not_take_is_sent_again() {
 }
 
 #[tokio::test]
-async fn e6_a_bus_that_never_takes_the_event_fails_the_run_after_five_rounds() {
+async fn e06_a_bus_that_never_takes_the_event_fails_the_run_after_five_rounds() {
     let services = Services::start().await;
     services.sandbox.faults().inject(Service::EventBridge, "PutEvents", 100, answer(&["InternalFailure"]));
     let error = bus(&services).await.publish(&events(1)).await.unwrap_err();
@@ -82,7 +82,7 @@ async fn e6_a_bus_that_never_takes_the_event_fails_the_run_after_five_rounds() {
 }
 
 #[tokio::test]
-async fn e6_a_refusal_for_good_is_not_tried_again() {
+async fn e06_a_refusal_for_good_is_not_tried_again() {
     let services = Services::start().await;
     services.sandbox.faults().inject(
         Service::EventBridge,
@@ -99,7 +99,7 @@ async fn e6_a_refusal_for_good_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn e7_a_bus_is_proved_before_the_first_write() {
+async fn e07_a_bus_is_proved_before_the_first_write() {
     let services = Services::start().await;
     bus(&services).await.check().await.unwrap();
     let aws = services.aws("AWS_ENDPOINT_URL_EVENTBRIDGE").await;
@@ -121,7 +121,7 @@ async fn e7_a_bus_is_proved_before_the_first_write() {
 }
 
 #[tokio::test]
-async fn e7_a_role_that_may_not_describe_the_bus_may_still_put_events() {
+async fn e07_a_role_that_may_not_describe_the_bus_may_still_put_events() {
     let services = Services::start().await;
     let denied = r#"{"__type":"AccessDeniedException","message":"not authorized to perform: events:DescribeEventBus"}"#;
     services.sandbox.faults().inject(Service::EventBridge, "DescribeEventBus", 1, Fault::status(400, denied));
@@ -132,7 +132,7 @@ async fn e7_a_role_that_may_not_describe_the_bus_may_still_put_events() {
 }
 
 #[tokio::test]
-async fn e7_a_role_that_may_not_put_events_is_told_so_at_once() {
+async fn e07_a_role_that_may_not_put_events_is_told_so_at_once() {
     let services = Services::start().await;
     let denied = r#"{"__type":"AccessDeniedException","message":"not authorized"}"#;
     services.sandbox.faults().inject(Service::EventBridge, "PutEvents", 1, Fault::status(400, denied));
@@ -145,7 +145,7 @@ async fn e7_a_role_that_may_not_put_events_is_told_so_at_once() {
 }
 
 #[tokio::test]
-async fn e7_a_bus_that_is_down_is_a_passing_fault() {
+async fn e07_a_bus_that_is_down_is_a_passing_fault() {
     let services = Services::start().await;
     services.sandbox.faults().inject(Service::EventBridge, "PutEvents", 100, Fault::ResetBefore);
     let error = bus(&services).await.publish(&events(1)).await.unwrap_err();

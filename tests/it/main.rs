@@ -4,6 +4,7 @@
 
 mod architecture;
 mod chain;
+mod claims_report;
 mod eventbridge;
 mod services;
 mod store;

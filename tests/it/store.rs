@@ -96,7 +96,7 @@ async fn a_file_of_many_chunks_arrives_whole() {
 }
 
 #[tokio::test]
-async fn e2_a_lock_in_s3_is_won_once_and_changed_by_its_holder_alone() {
+async fn e02_a_lock_in_s3_is_won_once_and_changed_by_its_holder_alone() {
     let bench = Bench::start().await;
     let mut tries = tokio::task::JoinSet::new();
     for n in 0..8_u8 {
@@ -142,7 +142,7 @@ async fn a_listing_has_every_page_in_order_and_runs_are_listed_without_their_fil
 }
 
 #[tokio::test]
-async fn s1_a_body_that_breaks_off_is_resumed_where_it_broke_off() {
+async fn s01_a_body_that_breaks_off_is_resumed_where_it_broke_off() {
     let bench = Bench::start().await;
     let content = report(200_000);
     let uri = bench.lay("report.csv", &content);
@@ -153,7 +153,7 @@ async fn s1_a_body_that_breaks_off_is_resumed_where_it_broke_off() {
 }
 
 #[tokio::test]
-async fn s1_a_packed_body_that_breaks_off_is_resumed_too() {
+async fn s01_a_packed_body_that_breaks_off_is_resumed_too() {
     let bench = Bench::start().await;
     let content = report(200_000);
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -165,7 +165,7 @@ async fn s1_a_packed_body_that_breaks_off_is_resumed_too() {
 }
 
 #[tokio::test]
-async fn s1_a_body_that_breaks_off_again_and_again_is_an_error_and_no_end() {
+async fn s01_a_body_that_breaks_off_again_and_again_is_an_error_and_no_end() {
     let bench = Bench::start().await;
     let uri = bench.lay("report.csv", &report(10_000));
     bench.inject("GetObject", 100, Fault::HalfBody);
@@ -179,7 +179,7 @@ async fn s1_a_body_that_breaks_off_again_and_again_is_an_error_and_no_end() {
 }
 
 #[tokio::test]
-async fn s2_an_object_that_is_replaced_while_it_is_read_is_found_out() {
+async fn s02_an_object_that_is_replaced_while_it_is_read_is_found_out() {
     let bench = Bench::start().await;
     let uri = bench.lay("report.csv", &report(10_000));
     bench.inject("GetObject", 1, Fault::HalfBody);
@@ -190,7 +190,7 @@ async fn s2_an_object_that_is_replaced_while_it_is_read_is_found_out() {
 }
 
 #[tokio::test]
-async fn s3_a_missing_an_empty_and_a_forbidden_input_each_say_what_to_do() {
+async fn s03_a_missing_an_empty_and_a_forbidden_input_each_say_what_to_do() {
     let bench = Bench::start().await;
     for (uri, said) in
         [("s3://sandbox-state/none.csv", "NoSuchKey"), ("s3://no-such-bucket/a.csv", "NoSuchBucket")]
@@ -230,7 +230,7 @@ async fn credentials_that_are_wrong_are_no_missing_object_and_show_nowhere() {
 }
 
 #[tokio::test]
-async fn s4_a_store_that_asks_to_slow_down_is_asked_again() {
+async fn s04_a_store_that_asks_to_slow_down_is_asked_again() {
     let bench = Bench::start().await;
     let uri = bench.lay("report.csv", b"video_id\n");
     bench.inject("GetObject", 2, slow_down());
@@ -239,7 +239,7 @@ async fn s4_a_store_that_asks_to_slow_down_is_asked_again() {
 }
 
 #[tokio::test]
-async fn s4_a_store_that_only_asks_to_slow_down_is_given_up_after_five_tries() {
+async fn s04_a_store_that_only_asks_to_slow_down_is_given_up_after_five_tries() {
     let bench = Bench::start().await;
     bench.inject("PutObject", 100, slow_down());
     let error = bench.store.put("a", "x".into(), Condition::None).await.unwrap_err();

@@ -1,1 +1,134 @@
-//! (begun)
+//! claims-report: what the weekly Content ID reports hold.
+//!
+//! Gather (each report given, streamed), count (claims, assets, videos by status, type and channel), report (text or
+//! JSON on stdout). It keeps no state, sends no event and writes nothing.
+
+mod counts;
+mod report;
+
+pub use report::Tally;
+
+use std::io::Read;
+
+use anyhow::Context as _;
+use dn_core::store;
+use dn_core::task::settings::{self, given};
+use dn_core::task::{
+    Context, End, Environment, Exit, Frame, InputError, OutputArgs, Problems, Report, RunInfo, Task,
+};
+
+use crate::counts::{Rows, count_assets, count_claims, count_videos};
+use crate::report::Counted;
+
+/// Reads the claim, asset and video reports of the CMS and counts what they hold per status, type and channel; give
+/// one report or several
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = "claims-report", version, max_term_width = 100, after_help = settings::AWS_ENVIRONMENT_HELP)]
+pub struct Args {
+    /// The claim report.
+    #[arg(
+        help = "The claim report (content_owner_active_claims_a3): a path or s3://bucket/key, plain or gzip",
+        long,
+        env = "CLAIM_REPORT_URI",
+        value_name = "URI"
+    )]
+    pub claims: Option<String>,
+    /// The asset report.
+    #[arg(
+        help = "The asset report (content_owner_asset_a3), likewise",
+        long,
+        env = "ASSET_REPORT_URI",
+        value_name = "URI"
+    )]
+    pub assets: Option<String>,
+    /// The video report.
+    #[arg(
+        help = "The video report (content_owner_video_metadata_a3), likewise",
+        long,
+        env = "VIDEO_REPORT_URI",
+        value_name = "URI"
+    )]
+    pub videos: Option<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// The task, its settings read.
+#[derive(Debug)]
+pub struct Count {
+    claims: Option<String>,
+    assets: Option<String>,
+    videos: Option<String>,
+}
+
+impl Task for Count {
+    const NAME: &'static str = "claims-report";
+    type Args = Args;
+    type Tally = Tally;
+
+    fn frame(args: &Args) -> Frame<'_> {
+        Frame { output: &args.output, run: None }
+    }
+
+    fn prepare(args: &Args, _environment: &Environment, problems: &mut Problems) -> Option<Self> {
+        let uri = |value: &Option<String>| given(value.as_deref()).map(str::to_owned);
+        let task = Self { claims: uri(&args.claims), assets: uri(&args.assets), videos: uri(&args.videos) };
+        if task.claims.is_none() && task.assets.is_none() && task.videos.is_none() {
+            problems.add(
+                "no report is given: set --claims (CLAIM_REPORT_URI), --assets (ASSET_REPORT_URI) or --videos \
+                 (VIDEO_REPORT_URI), or several of them",
+            );
+            return None;
+        }
+        Some(task)
+    }
+
+    async fn run(&self, context: &Context<Tally>) -> anyhow::Result<Exit> {
+        if let Some(uri) = &self.claims {
+            let counted = read(context, "claim report", uri, count_claims).await?;
+            context.count(|tally| tally.claims = Some(counted));
+        }
+        if let Some(uri) = &self.assets {
+            let counted = read(context, "asset report", uri, count_assets).await?;
+            context.count(|tally| tally.assets = Some(counted));
+        }
+        if let Some(uri) = &self.videos {
+            let counted = read(context, "video report", uri, count_videos).await?;
+            context.count(|tally| tally.videos = Some(counted));
+        }
+        Ok(Exit::Done)
+    }
+
+    fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
+        report::report(run, tally, end)
+    }
+}
+
+/// What counts a report: its name for messages, its text, and who is told of every row.
+type Counter<C> = fn(&str, Box<dyn Read + Send>, &mut Rows<'_>) -> anyhow::Result<C>;
+
+/// Streams one report through its counter, off the async threads.
+async fn read<C: Send + 'static>(
+    context: &Context<Tally>,
+    kind: &'static str,
+    uri: &str,
+    count: Counter<C>,
+) -> anyhow::Result<Counted<C>> {
+    let reader = store::open_read(uri, &context.aws)
+        .await
+        .map_err(InputError)
+        .with_context(|| format!("the {kind} could not be opened"))?;
+    let (name, etag, size_bytes, modified) =
+        (uri.to_owned(), reader.etag.clone(), reader.size_bytes, reader.modified);
+    let step = context.progress.step(kind, None);
+    let stopped = context.stop.token();
+    let (counts, row_count) = tokio::task::spawn_blocking(move || {
+        let is_stopped = || stopped.is_cancelled();
+        let advance = |by| step.advance(by);
+        let mut rows = Rows::new(&advance, &is_stopped);
+        count(&name, Box::new(reader.into_sync_read()), &mut rows).map(|counts| (counts, rows.count()))
+    })
+    .await??;
+    tracing::info!(report = kind, rows = row_count, size_bytes, "report read");
+    Ok(Counted { uri: uri.to_owned(), etag, size_bytes, modified, counts })
+}

@@ -1,2 +1,5 @@
-//! (begun)
-fn main() {}
+//! The task's process: everything is in the library, so that tests can read it.
+
+fn main() -> std::process::ExitCode {
+    dn_core::task::launch::<claims_report::Count>()
+}

@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn e8_an_event_over_the_size_limit_is_refused_before_it_is_sent() {
+    fn e08_an_event_over_the_size_limit_is_refused_before_it_is_sent() {
         let overhead = "dn.test".len() + "Test".len();
         assert_eq!(lengths(&[event(MAX_CALL_BYTES - overhead)]), [1]);
         let error = calls(&[event(100), event(MAX_CALL_BYTES - overhead + 1)]).unwrap_err();

@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn e2_of_many_who_try_at_once_one_wins() {
+    async fn e02_of_many_who_try_at_once_one_wins() {
         let (_folder, store) = store();
         let store = Arc::new(store);
         let start = put(&store, "held", "start").await;

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_gzip_is_known_by_its_first_bytes_and_anything_else_stays_as_it_is() {
+    fn s06_gzip_is_known_by_its_first_bytes_and_anything_else_stays_as_it_is() {
         assert_eq!(unpack(gzip(b"video_id\n")).unwrap(), b"video_id\n");
         for plain in [&b"video_id\n"[..], b"\x1f", b"", b"\x8b\x1f"] {
             assert_eq!(unpack(plain.to_vec()).unwrap(), plain);
@@ -160,13 +160,13 @@ mod tests {
     }
 
     #[test]
-    fn s6_several_gzip_members_read_as_one_text() {
+    fn s06_several_gzip_members_read_as_one_text() {
         let members = [gzip(b"a,b\n"), gzip(b"1,2\n")].concat();
         assert_eq!(unpack(members).unwrap(), b"a,b\n1,2\n");
     }
 
     #[test]
-    fn s1_half_a_gzip_stream_is_an_error_and_no_end() {
+    fn s01_half_a_gzip_stream_is_an_error_and_no_end() {
         let whole = gzip(&(0..=255).cycle().take(5_000).collect::<Vec<u8>>());
         let mut reader =
             Unpacking::new("a.gz".to_owned(), Box::new(Cursor::new(whole[..whole.len() / 2].to_vec())));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_a_bomb_is_stopped_just_behind_the_suspicious_size() {
+    fn s06_a_bomb_is_stopped_just_behind_the_suspicious_size() {
         let bomb = gzip(&vec![0; 32 << 20]);
         let mut reader = Unpacking::new("bomb.gz".to_owned(), Box::new(Cursor::new(bomb)));
         let mut read_bytes = 0;
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_a_small_file_may_pack_as_well_as_it_likes() {
+    fn s06_a_small_file_may_pack_as_well_as_it_likes() {
         assert_eq!(unpack(gzip(&vec![b'0'; 1 << 20])).unwrap().len(), 1 << 20);
     }
 }

@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn s2_a_file_that_grows_while_it_is_read_is_no_version_of_the_report() {
+    async fn s02_a_file_that_grows_while_it_is_read_is_no_version_of_the_report() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.csv");
         std::fs::write(&path, "video_id\n").unwrap();
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn s2_a_file_that_is_replaced_by_a_rename_is_read_to_its_old_end() {
+    async fn s02_a_file_that_is_replaced_by_a_rename_is_read_to_its_old_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.csv");
         std::fs::write(&path, "old\n").unwrap();
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn s3_an_input_that_is_missing_a_folder_or_empty_says_what_to_do() {
+    async fn s03_an_input_that_is_missing_a_folder_or_empty_says_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
         let empty = folder.path().join("empty.csv");
         std::fs::write(&empty, "").unwrap();
