@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::command::{say, scoreboard};
+use crate::command::{report, say, scoreboard};
 use crate::eventbridge::Invocation;
 use crate::journal::Service;
 use crate::sandbox::{Options, Sandbox};
@@ -113,9 +113,4 @@ async fn follow(
     };
     bar.finish_and_clear();
     Ok(ended)
-}
-
-#[expect(clippy::print_stderr, reason = "the one place where progress is printed: stdout is for the result")]
-fn report(line: &str) {
-    eprintln!("{line}");
 }

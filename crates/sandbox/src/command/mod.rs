@@ -3,6 +3,7 @@
 mod demo;
 mod scoreboard;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -145,9 +146,31 @@ async fn serve(options: Options, rate_per_second: u32) -> Result<ExitCode> {
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
         _ = terminated.recv() => {}
+        () = tell_of_tasks(&sandbox) => {}
     }
     sandbox.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says which tasks the rules start and how they end: whoever runs the backfill by hand would not see the second one.
+async fn tell_of_tasks(sandbox: &Sandbox) {
+    let mut changes = sandbox.task_changes();
+    let mut told = BTreeSet::new();
+    loop {
+        for (place, task) in sandbox.invocations().into_iter().enumerate() {
+            if told.insert((place, task.is_running())) {
+                let state = match (&task.start_error, task.exit_code) {
+                    (Some(why), _) => format!("could not start: {why}"),
+                    (None, Some(code)) => format!("ended with exit code {code}"),
+                    (None, None) => "started".to_owned(),
+                };
+                report(&format!("{} {}: {state}; log {}", task.rule, task.container, task.stderr.display()));
+            }
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 fn write_world(world: WorldArgs, out: &Path) -> Result<ExitCode> {
@@ -173,6 +196,11 @@ fn write_world(world: WorldArgs, out: &Path) -> Result<ExitCode> {
 /// In single quotes, as every POSIX shell reads it back.
 fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+#[expect(clippy::print_stderr, reason = "the one place where progress is printed: stdout is for the result")]
+fn report(line: &str) {
+    eprintln!("{line}");
 }
 
 #[expect(clippy::print_stdout, reason = "the one place where the program prints its result")]

@@ -116,6 +116,11 @@ impl Sandbox {
         self.runner.invocations().into_iter().filter(|one| !one.rule.is_empty()).collect()
     }
 
+    /// Tells when a task was started or has ended.
+    pub(crate) fn task_changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.runner.changes()
+    }
+
     /// Starts a task's binary as an operator would, with the environment that tasks have here, and gives its place
     /// for [`Sandbox::started_task`].
     pub fn start_task(&self, container: &str, arguments: &[&str]) -> usize {
