@@ -8,5 +8,6 @@ mod eventbridge;
 mod faults;
 mod harness;
 mod object_store;
+mod program;
 mod signing;
 mod tokens;
