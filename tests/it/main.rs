@@ -1,10 +1,14 @@
 //! The end-to-end tests: the chain, the faults, and the workspace itself.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on says so by failing")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
 
 mod architecture;
+mod backfill;
 mod chain;
-mod claims_report;
+mod cleanup;
+mod endings;
 mod eventbridge;
+mod profiles;
+mod refusals;
 mod services;
 mod store;

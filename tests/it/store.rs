@@ -5,6 +5,7 @@
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use dn_core::aws::{self, AccessKey, AwsSettings, SdkConfig};
 use dn_core::store::{Condition, ETag, ObjectReader, Store, StoreError, open_read};
@@ -282,6 +283,37 @@ fn loses_the_first_answer(shown: Option<&'static str>) -> (String, JoinHandle<Ve
     (address, server)
 }
 
+/// A server that sends half an object and then nothing for ever, and the rest when it is asked for it.
+fn stalls_in_the_middle() -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stalled, _) = listener.accept().unwrap();
+        request(&stalled);
+        stalled.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\netag: \"abc\"\r\n\r\nvideo").unwrap();
+        let (mut resumed, _) = listener.accept().unwrap();
+        let head = request(&resumed);
+        resumed
+            .write_all(b"HTTP/1.1 206 Partial Content\r\ncontent-length: 5\r\ncontent-range: bytes 5-9/10\r\netag: \"abc\"\r\n\r\n_id\n1")
+            .unwrap();
+        // The stalled connection stays open to the end.
+        drop(stalled);
+        head
+    });
+    (address, server)
+}
+
+#[tokio::test]
+async fn a19_a_body_that_stalls_is_resumed_and_not_waited_for() {
+    let (address, server) = stalls_in_the_middle();
+    let begun = Instant::now();
+    let reader = open_read("s3://bucket-of-reports/report.csv", &aws_at(address).await).await.unwrap();
+    assert_eq!(read(reader).await.unwrap(), b"video_id\n1");
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    let asked = server.join().unwrap();
+    assert!(asked.contains("range: bytes=5-\r\n") && asked.contains("if-match: \"abc\"\r\n"), "{asked}");
+}
+
 /// A request's head; its body is read and dropped.
 fn request(stream: &TcpStream) -> String {
     let mut reader = BufReader::new(stream);
@@ -292,14 +324,17 @@ fn request(stream: &TcpStream) -> String {
     head
 }
 
-async fn put_lock(address: String) -> Result<ETag, StoreError> {
-    let aws = aws::load(&AwsSettings {
+async fn aws_at(address: String) -> SdkConfig {
+    aws::load(&AwsSettings {
         region: Some("us-east-1".to_owned()),
         endpoint_url: Some(address),
         access_key: Some(AccessKey::new("AKIDEXAMPLE", "secret")),
     })
-    .await;
-    let store = Store::open("s3://bucket-of-locks", &aws).unwrap();
+    .await
+}
+
+async fn put_lock(address: String) -> Result<ETag, StoreError> {
+    let store = Store::open("s3://bucket-of-locks", &aws_at(address).await).unwrap();
     store.put("lock.json", "{}".into(), Condition::IfAbsent).await
 }
 

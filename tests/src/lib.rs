@@ -141,12 +141,13 @@ impl Rehearsal {
             .collect()
     }
 
-    /// A file of a run's folder.
+    /// A file of a run's folder, as text; bytes that are none are replaced.
     pub fn run_file(&self, task: &str, run_id: &Value, name: &str) -> Result<String> {
         let state = self.sandbox.env().remove("STATE_URI").context("STATE_URI")?;
         let path =
             Path::new(&state).join(task).join("runs").join(run_id.as_str().context("runId")?).join(name);
-        std::fs::read_to_string(&path).with_context(|| path.display().to_string())
+        let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
 
