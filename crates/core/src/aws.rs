@@ -20,7 +20,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
-use dn_domain::printable::printable;
+use dn_domain::printable::{SHOWN_CHARS, printable};
 use http::header::InvalidHeaderValue;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -266,7 +266,7 @@ where
         (Some(status), None) => format!("HTTP {status} {}", code.as_deref().unwrap_or_default()),
         (None, _) => causes(error),
     };
-    Failure { meaning, code, reason: printable(told.trim_end()) }
+    Failure { meaning, code, reason: one_line(told.trim_end()) }
 }
 
 fn meaning_of(status: u16, code: &str) -> Meaning {
@@ -332,7 +332,17 @@ fn is_passing(error: &CredentialsError) -> bool {
 
 /// An error and all its causes in one printable line: the SDK's outermost error says only "dispatch failure".
 fn causes(error: &(dyn Error + 'static)) -> String {
-    printable(chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": "))
+    one_line(&chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": "))
+}
+
+/// The most characters of one message: a refusal by IAM with two long ARNs has some 400.
+const MAX_MESSAGE_CHARS: usize = 1_000;
+
+/// An address, or what a service said, escaped as foreign text is but not cut to the length of an id: the end of an
+/// ARN or a key is what the operator needs.
+pub(crate) fn one_line(text: &str) -> String {
+    let characters: Vec<char> = text.chars().take(MAX_MESSAGE_CHARS).collect();
+    characters.chunks(SHOWN_CHARS).map(|piece| printable(piece.iter().collect::<String>())).collect()
 }
 
 #[cfg(test)]
@@ -452,6 +462,13 @@ mod tests {
         assert!(
             matches!(&error, AwsError::Credentials { temporary: false, reason } if reason.contains("no variable is set"))
         );
+    }
+
+    #[test]
+    fn v16_a_services_message_stays_on_one_line_and_keeps_its_end() {
+        let arn = format!("arn:aws:events:us-east-1:{}:event-bus/the-bus", "1".repeat(120));
+        assert_eq!(one_line(&format!("not allowed\non {arn}")), format!("not allowed\\non {arn}"));
+        assert_eq!(one_line(&"x".repeat(100_000)).len(), MAX_MESSAGE_CHARS);
     }
 
     #[rstest::rstest]

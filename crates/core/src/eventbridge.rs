@@ -9,7 +9,7 @@ use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
 use dn_domain::printable::printable;
 use serde_json::Value;
 
-use crate::aws::{Meaning, read_failure};
+use crate::aws::{Meaning, one_line, read_failure};
 use crate::transport::{backoff, wait};
 
 /// The most entries of one call.
@@ -205,7 +205,7 @@ fn may_pass(result: &PutEventsResultEntry) -> bool {
 }
 
 fn told(result: &PutEventsResultEntry) -> String {
-    printable(format!(
+    one_line(&format!(
         "{}: {}",
         result.error_code().unwrap_or("no error code"),
         result.error_message().unwrap_or("no message")

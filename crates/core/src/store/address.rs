@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use dn_domain::printable::printable;
-
 use super::StoreError;
+use crate::aws::one_line;
 
 /// The most bytes of a key in S3.
 const MAX_KEY_BYTES: usize = 1024;
@@ -26,7 +25,7 @@ pub enum ObjectRef {
 impl ObjectRef {
     /// Reads `s3://bucket/key` or a path. Other schemes are refused and not taken for odd file names.
     pub fn parse(uri: &str) -> Result<Self, StoreError> {
-        let bad = |reason: &str| StoreError::BadAddress { uri: printable(uri), reason: reason.to_owned() };
+        let bad = |reason: &str| StoreError::BadAddress { uri: one_line(uri), reason: reason.to_owned() };
         if uri.trim().is_empty() {
             return Err(StoreError::BadAddress {
                 uri: "an empty text".to_owned(),
@@ -63,7 +62,7 @@ pub(super) fn check_key(key: &str) -> Result<(), StoreError> {
         return Ok(());
     }
     Err(StoreError::BadAddress {
-        uri: format!("the key \"{}\"", printable(key)),
+        uri: format!("the key \"{}\"", one_line(key)),
         reason: "a key has at most 1,024 bytes, and its parts are neither empty nor begin with a dot"
             .to_owned(),
     })

@@ -12,14 +12,13 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::{Buf as _, Bytes};
-use dn_domain::printable::printable;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::gunzip::Unpacking;
 use super::s3::{Bucket, store_error, timestamp};
 use super::{ObjectRef, StoreError};
-use crate::aws::{Failure, Meaning, read_failure};
+use crate::aws::{Failure, Meaning, one_line, read_failure};
 
 /// A stream is resumed this often in a row before it is given up.
 const MAX_RESUMPTIONS: u32 = 5;
@@ -66,13 +65,13 @@ pub async fn open_read(uri: &str, aws: &SdkConfig) -> Result<ObjectReader, Store
 }
 
 fn open_file(uri: &str, path: &Path) -> Result<ObjectReader, StoreError> {
-    let refused = |reason: String| StoreError::NotFound { uri: printable(uri), reason };
+    let refused = |reason: String| StoreError::NotFound { uri: one_line(uri), reason };
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             refused("there is no such file; see the path and the folder the task runs in".to_owned())
         }
         io::ErrorKind::PermissionDenied => refused(format!("{error}; see the owner and mode of the file")),
-        _ => StoreError::Io { uri: printable(uri), error },
+        _ => StoreError::Io { uri: one_line(uri), error },
     };
     let file = WatchedFile::open(uri, path).map_err(failed)?;
     let metadata = file.file.metadata().map_err(failed)?;
@@ -82,7 +81,7 @@ fn open_file(uri: &str, path: &Path) -> Result<ObjectReader, StoreError> {
     // A pipe has neither size nor version.
     let size_bytes = metadata.is_file().then_some(metadata.len());
     if size_bytes == Some(0) {
-        return Err(StoreError::Empty { uri: printable(uri) });
+        return Err(StoreError::Empty { uri: one_line(uri) });
     }
     Ok(ObjectReader {
         uri: uri.to_owned(),
@@ -96,10 +95,10 @@ fn open_file(uri: &str, path: &Path) -> Result<ObjectReader, StoreError> {
 async fn open_s3(uri: &str, bucket: Bucket, key: String) -> Result<ObjectReader, StoreError> {
     if key.is_empty() {
         let reason = "it names a bucket and no object; write s3://bucket/key".to_owned();
-        return Err(StoreError::BadAddress { uri: printable(uri), reason });
+        return Err(StoreError::BadAddress { uri: one_line(uri), reason });
     }
     let stream = S3Stream::open(bucket.client, &bucket.name, &key).await.map_err(|failure| {
-        let uri = printable(uri);
+        let uri = one_line(uri);
         match failure.meaning {
             Meaning::Denied => StoreError::NotFound {
                 uri,
@@ -113,7 +112,7 @@ async fn open_s3(uri: &str, bucket: Bucket, key: String) -> Result<ObjectReader,
         }
     })?;
     if stream.size_bytes == Some(0) {
-        return Err(StoreError::Empty { uri: printable(uri) });
+        return Err(StoreError::Empty { uri: one_line(uri) });
     }
     Ok(ObjectReader {
         uri: uri.to_owned(),
@@ -128,7 +127,7 @@ impl ObjectReader {
     /// The input's text for a reader that is not async, unpacked if it is gzip, whatever its name. To be read where
     /// blocking is allowed (`spawn_blocking`). An error of it wraps a [`StoreError`]; see [`StoreError::behind`].
     pub fn into_sync_read(self) -> impl Read + Send + 'static {
-        let uri = printable(&self.uri);
+        let uri = one_line(&self.uri);
         let packed: Box<dyn Read + Send> = match self.source {
             Source::File(file) => Box::new(file),
             Source::S3 { stream, runtime } => {
@@ -174,7 +173,7 @@ impl Version {
 impl WatchedFile {
     fn open(uri: &str, path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
-        Ok(Self { uri: printable(uri), version: Version::of(&file)?, file })
+        Ok(Self { uri: one_line(uri), version: Version::of(&file)?, file })
     }
 }
 
@@ -288,7 +287,7 @@ impl S3Stream {
     }
 
     fn uri(&self) -> String {
-        printable(format!("s3://{}/{}", self.bucket, self.key))
+        one_line(&format!("s3://{}/{}", self.bucket, self.key))
     }
 
     /// Asks for the rest of the same version. The SDK tries each of these calls as often as any other; only a body
@@ -300,7 +299,7 @@ impl S3Stream {
         let (uri, offset) = (self.uri(), self.offset);
         let given_up = |why: &str| StoreError::Unreachable {
             uri: uri.clone(),
-            reason: printable(format!("it broke off after {offset} bytes ({broken}) {why}")),
+            reason: one_line(&format!("it broke off after {offset} bytes ({broken}) {why}")),
         };
         let Some(etag) = self.etag.clone() else {
             return Err(given_up("and has no ETag to go on by"));
