@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use serde_json::{Map, Value, json};
-use tokio::runtime::Runtime;
 
 use crate::appsync::store::{Model, RecordStore};
 use crate::eventbridge::bus::Delivery;
@@ -106,8 +105,8 @@ impl Sandbox {
 
     /// Delivers an event once more, or one of the test's own making: `{id, source, detail-type, detail, time}`.
     pub fn publish(&self, event: Value) {
-        // A rule's task is started on the servers' runtime.
-        let _entered = self.runtime.as_ref().map(Runtime::enter);
+        // A rule's task is started on the servers' threads.
+        let _entered = self.engine.enter();
         self.bus.publish(self.bus.name(), event);
     }
 
@@ -124,7 +123,7 @@ impl Sandbox {
     /// Starts a task's binary as an operator would, with the environment that tasks have here, and gives its place
     /// for [`Sandbox::started_task`].
     pub fn start_task(&self, container: &str, arguments: &[&str]) -> usize {
-        let _entered = self.runtime.as_ref().map(Runtime::enter);
+        let _entered = self.engine.enter();
         self.runner.start_by_hand(container, arguments)
     }
 
@@ -178,9 +177,8 @@ impl Sandbox {
             };
             tokio::time::timeout(limit, reach).await
         };
-        // On the servers' runtime: the caller's clock may be paused.
-        let runtime = self.runtime.as_ref().context("the sandbox was stopped")?;
-        let reached = runtime.spawn(waiting).await?;
+        // On the servers' threads: the caller's clock may be paused.
+        let reached = self.engine.spawn(waiting).await?;
         reached.map_err(|_| anyhow!("the started tasks did not end within {limit:?}"))
     }
 

@@ -1,5 +1,6 @@
 //! Bringing the servers up over a world, and looking into them while tasks use them.
 
+mod engine;
 mod inside;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use crate::appsync::store::RecordStore;
@@ -22,6 +22,7 @@ use crate::eventbridge::template::Workflow;
 use crate::fault::{Faults, Profile};
 use crate::journal::Journal;
 use crate::s3::ObjectStore;
+use crate::sandbox::engine::Engine;
 use crate::sandbox::inside::{put_channel, put_video};
 use crate::signature::{ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY};
 use crate::wire::{Play, serve};
@@ -62,7 +63,7 @@ pub struct Options {
 ///
 /// They have a runtime of their own, so that a test may pause its clock or block its thread.
 pub struct Sandbox {
-    runtime: Option<Runtime>,
+    engine: Engine,
     options: Options,
     world: World,
     clock: Clock,
@@ -90,24 +91,24 @@ struct Addresses {
 impl Sandbox {
     /// Makes the world of the options and brings the servers up over it.
     pub async fn start(options: Options) -> Result<Self> {
-        let runtime = runtime()?;
+        let engine = Engine::start()?;
         let (seed, dir) = (options.seed, options.dir.clone());
         let size = Size { channels: options.channels, videos: options.videos };
-        let world = runtime
+        let world = engine
             .spawn_blocking(move || {
                 fs::create_dir_all(&dir)?;
                 World::generate(seed, size, &dir)
             })
             .await??;
-        Self::start_on(runtime, options, world).await
+        Self::start_on(engine, options, world).await
     }
 
     /// Brings the servers up over a world that was made below `options.dir`; the options' size counts for nothing.
     pub async fn start_with(options: Options, world: World) -> Result<Self> {
-        Self::start_on(runtime()?, options, world).await
+        Self::start_on(Engine::start()?, options, world).await
     }
 
-    async fn start_on(runtime: Runtime, options: Options, world: World) -> Result<Self> {
+    async fn start_on(engine: Engine, options: Options, world: World) -> Result<Self> {
         let clock = Clock::start();
         let dir = &options.dir;
         for folder in ["state", "export", "s3/sandbox-state"] {
@@ -146,7 +147,7 @@ impl Sandbox {
             Arc::clone(&bus) as Arc<dyn Play>,
         ];
         let (faults_too, journal_too, stop_too) = (Arc::clone(&faults), Arc::clone(&journal), stop.clone());
-        let addresses = runtime
+        let addresses = engine
             .spawn(async move {
                 let mut addresses = Vec::new();
                 for play in plays {
@@ -160,7 +161,7 @@ impl Sandbox {
             bail!("not every server came up");
         };
         let sandbox = Self {
-            runtime: Some(runtime),
+            engine,
             addresses: Addresses { appsync, youtube, token, s3, eventbridge },
             options,
             world,
@@ -217,14 +218,11 @@ impl Sandbox {
     }
 
     /// Ends the servers and what they started, and brings the journal's file up to date.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
         self.stop.cancel();
-        // Whoever does not end within this time is ended with the runtime.
+        // Whoever does not end within this time is ended with their threads.
         let _late = self.wait_for_idle(Duration::from_secs(5)).await;
         self.journal.flush();
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 
@@ -232,12 +230,5 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         self.stop.cancel();
         self.journal.flush();
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
-}
-
-fn runtime() -> Result<Runtime> {
-    Ok(Builder::new_multi_thread().worker_threads(2).thread_name("sandbox").enable_all().build()?)
 }

@@ -78,6 +78,15 @@ async fn a_fault_for_one_asset_leaves_the_others_alone() {
 }
 
 #[tokio::test]
+async fn a_template_that_is_missing_is_an_error_and_no_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = crate::harness::options(dir.path(), Profile::Calm);
+    options.workflow = dir.path().join("nothing.yaml");
+    let Err(refused) = dn_sandbox::Sandbox::start(options).await else { panic!("it started") };
+    assert!(refused.to_string().contains("nothing.yaml"), "{refused:#}");
+}
+
+#[tokio::test]
 async fn a_slow_profile_takes_its_time() {
     let bench = Bench::over_with(dn_sandbox::World::small, |options| options.profile = Profile::Slow).await;
     let began = Instant::now();
