@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use crate::world::{Kind, StoredChannel, World};
-use crate::youtube::content_id::{Catalogue, Write};
+use crate::youtube::catalogue::{Catalogue, Write};
 
 /// How the database came out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

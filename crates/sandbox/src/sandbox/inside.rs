@@ -14,7 +14,7 @@ use crate::journal::Journal;
 use crate::sandbox::Sandbox;
 use crate::score::Score;
 use crate::world::{StoredChannel, StoredVideo, World};
-use crate::youtube::content_id::{AssetState, Write};
+use crate::youtube::catalogue::{AssetState, Write};
 
 impl Sandbox {
     /// Adds to the environment of tasks that a rule starts from now on, as a task definition would.

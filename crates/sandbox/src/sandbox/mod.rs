@@ -27,7 +27,8 @@ use crate::sandbox::inside::{put_channel, put_video};
 use crate::signature::{ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY};
 use crate::wire::{Play, serve};
 use crate::world::{REPORT_BUCKET, REPORT_KEY, Size, World};
-use crate::youtube::content_id::{Catalogue, ContentId};
+use crate::youtube::catalogue::Catalogue;
+use crate::youtube::content_id::ContentId;
 use crate::youtube::credentials::{CredentialKind, SigningKey, credential_json};
 use crate::youtube::tokens::{TokenBook, TokenServer};
 

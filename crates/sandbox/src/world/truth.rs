@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::Serialize;
 
 use crate::world::{Asset, SheetChannel, Standing, StoredChannel};
-use crate::youtube::content_id::is_custom_id;
+use crate::youtube::catalogue::is_custom_id;
 
 /// How an asset must end.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -124,7 +124,7 @@ async fn a_document_that_the_schema_does_not_know_is_refused_without_a_path() {
 }
 
 #[tokio::test]
-async fn g6_a_filtered_page_may_be_empty_and_go_on() {
+async fn a_filtered_page_may_be_empty_and_go_on() {
     let bench = with_channels(50).await;
     let query = "query L($filter: ModelChannelFilterInput, $limit: Int, $nextToken: String) {
         listChannels(filter: $filter, limit: $limit, nextToken: $nextToken) { items { channelId } nextToken } }";
@@ -174,7 +174,7 @@ async fn finds_the_videos_of_a_channel_by_its_index() {
 }
 
 #[tokio::test]
-async fn g5_opens_to_its_key_or_to_a_signature_and_to_nothing_else() {
+async fn opens_to_its_key_or_to_a_signature_and_to_nothing_else() {
     let bench = with_channels(0).await;
     let endpoint = bench.env("GRAPHQL_ENDPOINT");
     let body = json!({"query": "{ listChannels { nextToken } }"}).to_string();

@@ -80,7 +80,7 @@ async fn failed_and_partial_backfills_alert_and_start_nothing() {
 }
 
 #[tokio::test]
-async fn e1_an_event_can_be_delivered_twice() {
+async fn an_event_can_be_delivered_twice() {
     let bench = with_task("exit 0").await;
     put(&bench, "AWSEvents.PutEvents", json!({"Entries": [entry("Channel Backfill Completed", "success")]}))
         .await;
@@ -91,7 +91,7 @@ async fn e1_an_event_can_be_delivered_twice() {
 }
 
 #[tokio::test]
-async fn e6_entries_fail_one_by_one_under_a_status_of_200() {
+async fn entries_fail_one_by_one_under_a_status_of_200() {
     let bench = Bench::small().await;
     let mut malformed = entry("A", "success");
     malformed["Detail"] = json!("{not json");
@@ -108,7 +108,7 @@ async fn e6_entries_fail_one_by_one_under_a_status_of_200() {
 }
 
 #[tokio::test]
-async fn e8_takes_ten_entries_of_256_kb() {
+async fn takes_ten_entries_of_256_kb() {
     let bench = Bench::small().await;
     let eleven: Vec<Value> = (0..11).map(|_| entry("A", "x")).collect();
     let answer = put(&bench, "AWSEvents.PutEvents", json!({"Entries": eleven})).await;
@@ -123,7 +123,7 @@ async fn e8_takes_ten_entries_of_256_kb() {
 }
 
 #[tokio::test]
-async fn e7_tells_a_bus_that_exists_from_one_that_does_not() {
+async fn tells_a_bus_that_exists_from_one_that_does_not() {
     let bench = Bench::small().await;
     let good = put(&bench, "AWSEvents.DescribeEventBus", json!({"Name": bench.env("EVENT_BUS_NAME")})).await;
     assert_eq!(good["Name"], json!(bench.env("EVENT_BUS_NAME")));

@@ -33,7 +33,7 @@ async fn an_injected_answer_comes_as_often_as_asked_and_applies_nothing() {
 }
 
 #[tokio::test]
-async fn a18_a_broken_connection_leaves_the_write_done_or_undone_as_it_was_meant() {
+async fn a_broken_connection_leaves_the_write_done_or_undone_as_it_was_meant() {
     let bench = Bench::small().await;
     let body = json!({"metadataMine": {"customId": "IND-0001"}});
     let patch = || bench.youtube("PATCH", "/assets/A100000000000001").json(&body).send();
@@ -51,7 +51,7 @@ async fn a18_a_broken_connection_leaves_the_write_done_or_undone_as_it_was_meant
 }
 
 #[tokio::test]
-async fn s1_half_an_object_ends_before_its_length() {
+async fn half_an_object_ends_before_its_length() {
     let bench = Bench::small().await;
     bench.sandbox.faults().inject(Service::S3, "GetObject", 1, Fault::HalfBody);
     let s3 = crate::signing::Signed::new(&bench, "s3");

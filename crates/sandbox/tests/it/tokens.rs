@@ -71,7 +71,7 @@ async fn a_signed_assertion_gets_a_token_that_opens_the_api() {
 }
 
 #[tokio::test]
-async fn a5_an_assertion_that_is_not_ours_is_an_invalid_grant() {
+async fn an_assertion_that_is_not_ours_is_an_invalid_grant() {
     let bench = Bench::small().await;
     let key = credential(&bench, CredentialKind::ServiceAccount);
     let changed = [
@@ -117,7 +117,7 @@ async fn a_refresh_token_and_the_token_service_give_tokens_too() {
 }
 
 #[tokio::test]
-async fn a1_a_token_dies_early_where_the_profile_says_so() {
+async fn a_token_dies_early_where_the_profile_says_so() {
     let bench =
         Bench::over_with(dn_sandbox::World::small, |options| options.profile = Profile::TokenExpires).await;
     let service = credential(&bench, CredentialKind::TokenService);
