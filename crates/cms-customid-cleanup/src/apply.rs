@@ -85,7 +85,7 @@ pub(crate) async fn apply(
         note(context, &line.context("the plan cannot be read back")?, &Outcome::NotReached, export, rejects)?;
     }
     journal.flush().await.context("the outcomes could not be kept")?;
-    let left = context.tally().remaining;
+    let left = context.tally().remaining();
     context.count(|tally| tally.eta_seconds = Some(eta_seconds(left, cleanup.youtube.rate_per_second)));
     match ended {
         Some(error) => {
@@ -146,10 +146,7 @@ fn note(
             context.count(|tally| tally.assets.updated += 1);
             export_line(export, line, "updated", Some(&line.reason));
         }
-        Outcome::NotReached => {
-            context.count(|tally| tally.remaining += 1);
-            export_line(export, line, "not_reached", None);
-        }
+        Outcome::NotReached => export_line(export, line, "not_reached", None),
         Outcome::Failed { code, reason } => {
             context.count(|tally| tally.assets.failed += 1);
             tracing::warn!(asset_id = %line.asset_id, code, reason, "custom ID not set");

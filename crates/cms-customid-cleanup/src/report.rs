@@ -13,8 +13,6 @@ pub const SOURCE: &str = "dn.backend.cmscustomidcleanup";
 pub struct Tally {
     /// The partner assets of the report.
     pub assets: CleanupTally,
-    /// Assets that a run which was cut short did not come to.
-    pub remaining: u64,
     /// Rows of the report that could not be read.
     pub rejected_rows: u64,
     /// Channels left out, for somebody to mend their record.
@@ -33,6 +31,14 @@ pub struct Tally {
     pub plan_uri: Option<String>,
     /// Where the rejects are.
     pub rejects_uri: Option<String>,
+}
+
+impl Tally {
+    /// Assets that a run which was cut short did not come to. Derived, so that the counts add up at every end.
+    pub fn remaining(&self) -> u64 {
+        let CleanupTally { updated, already_right, skipped, conflict, failed, total } = self.assets;
+        total.saturating_sub(updated + already_right + skipped + conflict + failed)
+    }
 }
 
 /// Makes the report of an end.
@@ -65,7 +71,7 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
         "exportPath": tally.export_path,
         "planUri": tally.plan_uri,
         "rejectsUri": tally.rejects_uri,
-        "remainingCount": tally.remaining,
+        "remainingCount": tally.remaining(),
         "rejectedRowCount": tally.rejected_rows,
         "dryRun": run.dry_run,
         "ignored": tally.ignored,
@@ -108,8 +114,8 @@ fn text(run: &RunInfo, tally: &Tally, status: &str) -> String {
          {failed:>8} refused, gone or failed\n"
     );
     // Writing to a String cannot fail.
-    if tally.remaining > 0 {
-        let _ = writeln!(text, "  {:>8} not come to", tally.remaining);
+    if tally.remaining() > 0 {
+        let _ = writeln!(text, "  {:>8} not come to", tally.remaining());
     }
     let seconds = run.duration_ms as f64 / 1_000.0;
     let _ = writeln!(text, "  {total:>8} partner assets");
@@ -136,7 +142,7 @@ fn metric_counts(tally: &Tally) -> Vec<(&'static str, u64)> {
         ("ConflictCount", assets.conflict),
         ("FailedCount", assets.failed),
         ("TotalCount", assets.total),
-        ("RemainingCount", tally.remaining),
+        ("RemainingCount", tally.remaining()),
         ("YoutubeCalls", tally.youtube_calls),
     ]
 }
