@@ -11,6 +11,7 @@ mod error;
 mod gunzip;
 mod read;
 mod s3;
+mod stream;
 
 use std::fmt;
 use std::path::Path;

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use rand::Rng as _;
 
 use super::directory::io_error;
-use super::read::S3Stream;
+use super::stream::S3Stream;
 use super::{Condition, ETag, ObjectInfo, StoreError};
 use crate::aws::{ATTEMPT_TIMEOUT, Failure, Meaning, read_failure};
 
