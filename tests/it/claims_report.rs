@@ -14,7 +14,8 @@ async fn s01_a_packed_report_in_s3_is_counted_though_its_body_breaks_off() {
     let services = Services::start().await;
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     packed.write_all(REPORT.as_bytes()).expect("memory");
-    std::fs::write(services.object("claims.csv"), packed.finish().expect("memory")).expect("the bucket's folder");
+    std::fs::write(services.object("claims.csv"), packed.finish().expect("memory"))
+        .expect("the bucket's folder");
     services.sandbox.faults().inject(Service::S3, "GetObject", 1, Fault::HalfBody);
     let arguments = ["--json", "--claims", "s3://sandbox-state/claims.csv"];
     let mut environment = services.sandbox.env();
