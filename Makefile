@@ -1,5 +1,5 @@
 # The two commands of the README, and what they are made of.
-.PHONY: demo test lint bench
+.PHONY: demo test lint bench deny
 
 CARGO ?= cargo
 PROGRAMS = -p dn-sandbox -p channelbackfill -p cms-customid-cleanup -p claims-report
@@ -22,3 +22,7 @@ lint:
 bench:
 	$(CARGO) bench -p dn-domain --locked
 	$(CARGO) bench -p dn-tests --locked
+
+# Licences, banned crates and sources of everything that is built; needs cargo-deny, so it is no part of `make test`.
+deny:
+	$(CARGO) deny --locked check licenses bans sources
