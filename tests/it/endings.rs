@@ -177,6 +177,8 @@ async fn l06_every_kind_of_credential_signs_in_and_no_secret_is_said_at_trace_le
     environment.insert("RUST_LOG".to_owned(), "trace".to_owned());
     environment.insert("LOG_FORMAT".to_owned(), "json".to_owned());
     let backfill = dn_tests::run("channelbackfill", &environment, &["--json"]).await.unwrap();
+    // The cleanup that the bus started holds the lock until it ends.
+    rehearsal.sandbox.wait_for_idle(Duration::from_mins(1)).await.unwrap();
     let cleanup = dn_tests::run("cms-customid-cleanup", &environment, &["--json"]).await.unwrap();
     assert_eq!((backfill.code, cleanup.code), (Some(0), Some(0)), "{cleanup:?}");
     assert!(cleanup.stderr.contains("TRACE"), "the test has to look at trace level");

@@ -9,6 +9,7 @@ mod claims_report;
 mod cleanup;
 mod endings;
 mod eventbridge;
+mod lock;
 mod profiles;
 mod refusals;
 mod services;

@@ -130,7 +130,8 @@ impl Backfill {
     fn connect(&self, context: &Context<Tally>) -> anyhow::Result<AppSync> {
         let authorization = self.graphql.authorization(&context.aws)?;
         let transport = Transport::new(authorization, Pace::unhurried(self.max_wait), context.stop.token())
-            .map_err(|error| Ended::new(Exit::Usage, format!("no HTTP client: {error}")))?;
+            .map_err(|error| Ended::new(Exit::Usage, format!("no HTTP client: {error}")))?
+            .under(context.lease.clone());
         Ok(AppSync::new(transport, self.graphql.endpoint.clone()))
     }
 }

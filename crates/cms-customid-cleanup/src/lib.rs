@@ -206,7 +206,9 @@ impl Cleanup {
         let tokens = self.token_cache(credentials, context).await?;
         let pace = self.youtube.pace(self.run.max_wait);
         let authorization = Authorization::Bearer(Arc::new(tokens));
-        let transport = Transport::new(authorization, pace, context.stop.token()).map_err(no_client)?;
+        let transport = Transport::new(authorization, pace, context.stop.token())
+            .map_err(no_client)?
+            .under(context.lease.clone());
         Ok(ContentId::new(transport, api_base_url.clone(), content_owner.clone()))
     }
 

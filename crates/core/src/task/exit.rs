@@ -27,6 +27,8 @@ pub enum Exit {
     Unauthorized,
     /// Quota or time budget used up; a later run goes on.
     Deferred,
+    /// Another run holds the lock.
+    Locked,
     /// SIGINT.
     Interrupted,
     /// SIGTERM.
@@ -46,6 +48,7 @@ impl Exit {
             Self::Guard => 6,
             Self::Unauthorized => 7,
             Self::Deferred => 8,
+            Self::Locked => 11,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }
@@ -54,6 +57,12 @@ impl Exit {
     /// Whether the run came to its own end: done, or done but for some rows.
     pub fn is_finished(self) -> bool {
         matches!(self, Self::Done | Self::RowsFailed)
+    }
+
+    /// Whether somebody has to be told that the run failed. One that stood back for another, or left the rest for
+    /// later, did not.
+    pub fn is_failure(self) -> bool {
+        !self.is_finished() && !matches!(self, Self::Deferred | Self::Locked)
     }
 
     /// What an error comes to: the first link of its chain that the suite knows decides. A run that was told to stop
@@ -88,6 +97,7 @@ fn known(link: &(dyn std::error::Error + 'static)) -> Option<Exit> {
             CallErrorKind::Exhausted
             | CallErrorKind::PatienceOver
             | CallErrorKind::BadAnswer
+            | CallErrorKind::LockLost
             | CallErrorKind::Refused { .. } => Exit::Temporary,
         });
     }
@@ -110,10 +120,9 @@ fn known(link: &(dyn std::error::Error + 'static)) -> Option<Exit> {
 fn of_input(error: &StoreError) -> Exit {
     match error {
         StoreError::BadAddress { .. } => Exit::Usage,
-        StoreError::NotFound { .. }
-        | StoreError::Empty { .. }
-        | StoreError::TooLarge { .. }
-        | StoreError::Forbidden { .. } => Exit::InputRefused,
+        StoreError::NotFound { .. } | StoreError::Empty { .. } | StoreError::TooLarge { .. } => Exit::InputRefused,
+        // An object that the role may not read is told as not found; what is left is a credential nobody knows.
+        StoreError::Forbidden { .. } => Exit::Unauthorized,
         StoreError::Precondition { .. }
         | StoreError::Replaced { .. }
         | StoreError::Unreachable { .. }

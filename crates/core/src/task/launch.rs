@@ -10,7 +10,8 @@ use clap::Parser as _;
 use futures::FutureExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::exit::{End, Exit};
+use super::exit::{End, Ended, Exit};
+use super::lock::{Acquired, Lock};
 use super::metrics::{RunMetrics, emit};
 use super::settings::{Environment, Problems, RunSettings};
 use super::stop::{Stop, StopReason};
@@ -113,10 +114,14 @@ async fn drive<T: Task>(args: &T::Args, environment: &Environment) -> Exit {
         dry_run,
         "run begun"
     );
-    if let Err(error) = prepare_outside(&mut teller, T::NAME, &info, settings.as_ref(), &aws).await {
-        let end = End { exit: Exit::of(&error, &stop), error: Some(format!("{error:#}")) };
-        return teller.tell::<T>(&mut info, &tally, end).await;
-    }
+    let writes = task.writes(dry_run);
+    let lock = match prepare_outside(&mut teller, T::NAME, &info, settings.as_ref(), &aws, writes).await {
+        Ok(lock) => lock,
+        Err(error) => {
+            let end = End { exit: Exit::of(&error, &stop), error: Some(format!("{error:#}")) };
+            return teller.tell::<T>(&mut info, &tally, end).await;
+        }
+    };
     if let Some(limit) = settings.as_ref().and_then(|settings| settings.max_duration) {
         let stop = stop.clone();
         tokio::spawn(async move {
@@ -131,31 +136,55 @@ async fn drive<T: Task>(args: &T::Args, environment: &Environment) -> Exit {
         aws,
         folder: teller.folder.clone(),
         progress: Progress::new(format == LogFormat::Pretty),
+        lease: lock.as_ref().map(Lock::lease),
         tally: Arc::clone(&tally),
     };
     let end = work(&task, &context, &stop, &hurry).await;
-    teller.tell::<T>(&mut info, &tally, end).await
+    let exit = teller.tell::<T>(&mut info, &tally, end).await;
+    // Given back last: the next run finds this one's summary.
+    if let Some(lock) = lock {
+        lock.release().await;
+    }
+    exit
 }
 
-/// The run folder and the bus, proved before anything is written: a run whose end nobody would hear of does not
-/// begin.
+/// The run folder, the bus and the lock, before anything is written: a run whose end nobody would hear of does not
+/// begin, nor one beside another.
 async fn prepare_outside(
     teller: &mut Teller,
     task: &str,
     info: &RunInfo,
     settings: Option<&RunSettings>,
     aws: &aws_config::SdkConfig,
-) -> anyhow::Result<()> {
-    let Some(settings) = settings else { return Ok(()) };
+    writes: bool,
+) -> anyhow::Result<Option<Lock>> {
+    let Some(settings) = settings else { return Ok(None) };
     let store = Store::open(&settings.state_uri, aws)?;
-    teller.folder = Some(Arc::new(RunFolder::new(store, task, &info.run_id)));
-    if !settings.dry_run {
-        let bus = EventBus::new(aws, settings.event_bus.clone());
-        let checked = bus.check().await;
-        teller.bus = Some(bus);
-        checked?;
+    let folder = Arc::new(RunFolder::new(store.clone(), task, &info.run_id));
+    if !writes {
+        teller.folder = Some(folder);
+        return Ok(None);
     }
-    Ok(())
+    // A run that loses leaves no trace: neither a folder nor an event.
+    let lock = match Lock::acquire(&store, task, &info.run_id, settings.lock_lease).await? {
+        Acquired::Held(lock) => lock,
+        Acquired::Busy(holder) => {
+            let message = format!(
+                "another run holds the lock: {} (until {} at least); start again when it has ended",
+                holder.run_id, holder.expires_at
+            );
+            return Err(Ended::new(Exit::Locked, message).into());
+        }
+    };
+    teller.folder = Some(folder);
+    let bus = EventBus::new(aws, settings.event_bus.clone());
+    let checked = bus.check().await;
+    teller.bus = Some(bus);
+    if let Err(error) = checked {
+        lock.release().await;
+        return Err(error.into());
+    }
+    Ok(Some(lock))
 }
 
 /// The task's own run: to its end, to its panic, or to the end of the time that a stop leaves it.
@@ -226,7 +255,7 @@ impl Teller {
             at: clock::system_time(info.ended_at),
             duration_ms: info.duration_ms,
             exit_code: end.exit.code(),
-            finished: end.exit.is_finished(),
+            failed: end.exit.is_failure(),
             counts: &report.counts,
         };
         if self.format == LogFormat::Json && emit(&metrics, std::io::stderr().lock()).is_err() {

@@ -19,8 +19,8 @@ pub struct RunMetrics<'a> {
     pub duration_ms: u64,
     /// The process's exit code.
     pub exit_code: u8,
-    /// Whether the run came to its own end.
-    pub finished: bool,
+    /// Whether somebody has to be told.
+    pub failed: bool,
     /// The task's own counts.
     pub counts: &'a [(&'static str, u64)],
 }
@@ -31,7 +31,7 @@ impl Entry for RunMetrics<'_> {
         writer.value("Task", self.task);
         writer.value("DurationMs", &self.duration_ms);
         writer.value("ExitCode", &u64::from(self.exit_code));
-        writer.value("Failed", &u64::from(!self.finished));
+        writer.value("Failed", &u64::from(self.failed));
         for (name, count) in self.counts {
             writer.value(*name, count);
         }
@@ -57,7 +57,7 @@ mod tests {
             at: SystemTime::UNIX_EPOCH,
             duration_ms: 12,
             exit_code: 3,
-            finished: true,
+            failed: false,
             counts: &[("ErrorCount", 2)],
         };
         emit(&run, &mut line).unwrap();

@@ -7,6 +7,7 @@
 pub mod clock;
 mod exit;
 mod launch;
+pub mod lock;
 mod metrics;
 mod progress;
 mod run_folder;
@@ -51,6 +52,11 @@ pub trait Task: Sized {
 
     /// Settings into a task that can start, or every problem at once.
     fn prepare(args: &Self::Args, environment: &Environment, problems: &mut Problems) -> Option<Self>;
+
+    /// Whether the run writes to the outside: then it takes the task's lock and tells the bus its end.
+    fn writes(&self, dry_run: bool) -> bool {
+        !dry_run
+    }
 
     /// The work. An error ends the run before or in the middle; what happens to one row is data.
     fn run(&self, context: &Context<Self::Tally>) -> impl Future<Output = anyhow::Result<Exit>>;
@@ -111,6 +117,8 @@ pub struct Context<T> {
     pub folder: Option<Arc<RunFolder>>,
     /// Whether people are watching.
     pub progress: Progress,
+    /// The lease of the task's lock, for the clients that write; `None` for a run that writes nothing.
+    pub lease: Option<Arc<lock::Lease>>,
     tally: Arc<Mutex<T>>,
 }
 

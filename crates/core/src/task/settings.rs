@@ -19,6 +19,8 @@ pub const STATE_URI: &str = "./state";
 pub const EVENT_BUS: &str = "dn-backend-workflow-bus-dev";
 /// The default of `--max-wait`.
 pub const MAX_WAIT: &str = "3m";
+/// The default of `--lock-lease`.
+pub const LOCK_LEASE: &str = "2m";
 /// The default of `--rate-per-second`: twice to four times what a serial loop does.
 pub const RATE_PER_SECOND: &str = "10";
 /// The default of `--max-in-flight`.
@@ -50,6 +52,9 @@ pub struct RunArgs {
     /// How long to bear a server that only fails, from its first failure; then exit 5
     #[arg(long, global = true, env = "MAX_WAIT", default_value = MAX_WAIT, value_name = "DURATION")]
     pub max_wait: String,
+    /// The lease of the task's lock; a dead run's lock is free after it
+    #[arg(long, global = true, env = "LOCK_LEASE", default_value = LOCK_LEASE, value_name = "DURATION")]
+    pub lock_lease: String,
     /// Stop cleanly after this long (exit 8); a next run goes on [default: none]
     #[arg(long, global = true, env = "MAX_DURATION", value_name = "DURATION")]
     pub max_duration: Option<String>,
@@ -258,6 +263,8 @@ pub struct RunSettings {
     pub event_bus: String,
     /// The patience with a server that only fails.
     pub max_wait: Duration,
+    /// The lease of the task's lock.
+    pub lock_lease: Duration,
     /// The time the run is given.
     pub max_duration: Option<Duration>,
     /// Nothing outside the run folder is written.
@@ -273,6 +280,9 @@ impl RunArgs {
             event_bus: or(&self.event_bus, EVENT_BUS),
             max_wait: problems
                 .duration(Some(&self.max_wait), Some(MAX_WAIT), "--max-wait (MAX_WAIT)")
+                .unwrap_or_default(),
+            lock_lease: problems
+                .duration(Some(&self.lock_lease), Some(LOCK_LEASE), "--lock-lease (LOCK_LEASE)")
                 .unwrap_or_default(),
             max_duration: problems.duration(
                 self.max_duration.as_deref(),

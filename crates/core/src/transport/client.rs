@@ -20,6 +20,7 @@ use super::verdict::Verdict;
 use super::{backoff, wait};
 use crate::aws::AppSyncSigner;
 use crate::task::clock;
+use crate::task::lock::Lease;
 use crate::youtube::auth::TokenCache;
 
 /// A call is sent this often in all; refusals for rate are not counted.
@@ -118,7 +119,11 @@ pub struct Transport {
     shutdown: CancellationToken,
     halted: OnceLock<(CallErrorKind, String)>,
     sent: AtomicU64,
+    lease: Option<Arc<Lease>>,
 }
+
+const LOCK_LOST: &str = "the lease of the task's lock is over (a store that did not answer, or a process that was \
+    frozen); another run may hold it by now";
 
 /// What one sending of a call came to, before anybody judged it.
 #[derive(Debug)]
@@ -190,7 +195,15 @@ impl Transport {
             shutdown,
             halted: OnceLock::new(),
             sent: AtomicU64::new(0),
+            lease: None,
         })
+    }
+
+    /// The same client, which begins no call once this lease is over. For clients that write.
+    #[must_use]
+    pub fn under(mut self, lease: Option<Arc<Lease>>) -> Self {
+        self.lease = lease;
+        self
     }
 
     /// How many requests went out, repeated ones included.
@@ -317,7 +330,13 @@ impl Transport {
                 let limiter = self.limiter.as_ref()?;
                 limiter.check().err().map(|not_until| not_until.wait_time_from(self.clock.now()))
             });
-            let Some(turn) = turn else { return Ok(permit) };
+            let Some(turn) = turn else {
+                // Asked last: nothing lies between this and the sending but the headers.
+                return match &self.lease {
+                    Some(lease) if !lease.is_held() => Err((CallErrorKind::LockLost, LOCK_LOST.to_owned())),
+                    _ => Ok(permit),
+                };
+            };
             drop(permit);
             self.pause(Some(turn)).await;
         }

@@ -24,6 +24,8 @@ pub enum CallErrorKind {
     Unauthorized,
     /// The quota of the day, or the budget of calls, is used up. Ends the run, to go on later.
     QuotaExhausted,
+    /// The lock's lease is over: another run may be at work. Ends the run.
+    LockLost,
     /// The run is being stopped; the call was not sent, or its answer not waited for.
     Interrupted,
 }
@@ -31,7 +33,14 @@ pub enum CallErrorKind {
 impl CallErrorKind {
     /// Whether no further call should be begun.
     pub fn ends_the_run(&self) -> bool {
-        matches!(self, Self::PatienceOver | Self::Unauthorized | Self::QuotaExhausted | Self::Interrupted)
+        matches!(
+            self,
+            Self::PatienceOver
+                | Self::Unauthorized
+                | Self::QuotaExhausted
+                | Self::LockLost
+                | Self::Interrupted
+        )
     }
 
     /// The code that stands for it in a rejects file.
@@ -43,6 +52,7 @@ impl CallErrorKind {
             Self::PatienceOver => "patience_over",
             Self::Unauthorized => "unauthorized",
             Self::QuotaExhausted => "quota_exhausted",
+            Self::LockLost => "lock_lost",
             Self::Interrupted => "interrupted",
         }
     }
