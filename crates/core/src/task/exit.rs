@@ -120,7 +120,9 @@ fn known(link: &(dyn std::error::Error + 'static)) -> Option<Exit> {
 fn of_input(error: &StoreError) -> Exit {
     match error {
         StoreError::BadAddress { .. } => Exit::Usage,
-        StoreError::NotFound { .. } | StoreError::Empty { .. } | StoreError::TooLarge { .. } => Exit::InputRefused,
+        StoreError::NotFound { .. } | StoreError::Empty { .. } | StoreError::TooLarge { .. } => {
+            Exit::InputRefused
+        }
         // An object that the role may not read is told as not found; what is left is a credential nobody knows.
         StoreError::Forbidden { .. } => Exit::Unauthorized,
         StoreError::Precondition { .. }
