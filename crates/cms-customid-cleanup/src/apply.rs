@@ -55,7 +55,9 @@ pub(crate) async fn apply(
             let Some(line) = lines.next() else { break };
             let line = line.context("the plan cannot be read back")?;
             under_way.push(async move {
-                let result = content_id.set_custom_id(line.asset_id, line.new.as_str(), &line.artists).await;
+                let result = content_id
+                    .set_custom_id(line.asset_id, line.new.as_deref().unwrap_or_default(), &line.artists)
+                    .await;
                 (line, result)
             });
         }
@@ -122,7 +124,7 @@ fn judge(line: &PlanLine, result: Result<Echo, CallError>) -> (Outcome, Option<a
         Ok(Echo::Different { custom_id, asset_id }) => {
             let reason = format!(
                 "the answer to the write carries custom ID {custom_id:?} of asset {asset_id:?}, not {:?}",
-                line.new.as_str()
+                line.new.as_deref().unwrap_or_default()
             );
             (Outcome::Failed { code: "not_echoed".to_owned(), reason }, None)
         }
@@ -171,7 +173,7 @@ fn export_line(export: &mut Export, line: &PlanLine, outcome: &str, reason: Opti
             channel_id: Some(line.channel_id),
             asset_id: Some(line.asset_id),
             old: line.old.as_deref(),
-            new: Some(line.new.as_str()),
+            new: line.new.as_deref(),
             outcome,
             reason,
         });

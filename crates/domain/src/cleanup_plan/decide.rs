@@ -146,20 +146,9 @@ pub fn decide(entry: &AssetEntry, partners: &PartnerChannels, policy: Policy, li
     let Some(target) = partners.channel(entry.channel()).target() else {
         return left_out(entry.channel(), partners);
     };
-    let live = match live {
-        Live::Found(live) => live,
-        Live::Merged { into } => {
-            return Decision::Reject {
-                code: "merged",
-                reason: format!("the asset was merged into {}", printable(into)),
-            };
-        }
-        Live::Gone => {
-            return Decision::Reject {
-                code: "gone",
-                reason: "YouTube does not know the asset any more".to_owned(),
-            };
-        }
+    let live = match present(live) {
+        Ok(live) => live,
+        Err((code, reason)) => return Decision::Reject { code, reason },
     };
     let old = live.custom_id.filter(|value| !value.trim().is_empty());
     if old == Some(target.as_str()) {
@@ -171,20 +160,44 @@ pub fn decide(entry: &AssetEntry, partners: &PartnerChannels, policy: Policy, li
         Some(_) if policy == Policy::Enforce => "differs",
         Some(_) => return Decision::Skipped { reason: "set_by_hand" },
     };
-    let mut artists = Vec::new();
-    if live.asset_type.is_some_and(needs_artist) {
-        artists.extend(live.artists.iter().filter(|artist| !artist.trim().is_empty()).cloned());
-        if artists.is_empty() {
-            return Decision::Reject {
-                code: "artist_missing",
-                reason: format!(
-                    "YouTube takes no write to a {} asset without an artist, and this one has none: give it one in Studio",
-                    printable(live.asset_type.unwrap_or_default())
-                ),
-            };
-        }
+    match artists_to_send(live) {
+        Ok(artists) => Decision::Update(PlannedUpdate {
+            new: target.clone(),
+            old: old.map(str::to_owned),
+            reason,
+            artists,
+        }),
+        Err((code, reason)) => Decision::Reject { code, reason },
     }
-    Decision::Update(PlannedUpdate { new: target.clone(), old: old.map(str::to_owned), reason, artists })
+}
+
+/// Why an asset cannot be written: a stable word, and a sentence for people.
+pub(super) type Refused = (&'static str, String);
+
+/// The asset itself, or why there is none to write to.
+pub(super) fn present<'l>(live: &'l Live<'_>) -> Result<&'l LiveAsset<'l>, Refused> {
+    match live {
+        Live::Found(live) => Ok(live),
+        Live::Merged { into } => Err(("merged", format!("the asset was merged into {}", printable(into)))),
+        Live::Gone => Err(("gone", "YouTube does not know the asset any more".to_owned())),
+    }
+}
+
+/// The artists that a write has to carry: those of a music asset, which YouTube refuses without any.
+pub(super) fn artists_to_send(live: &LiveAsset<'_>) -> Result<Vec<String>, Refused> {
+    if !live.asset_type.is_some_and(needs_artist) {
+        return Ok(Vec::new());
+    }
+    let artists: Vec<String> =
+        live.artists.iter().filter(|artist| !artist.trim().is_empty()).cloned().collect();
+    if artists.is_empty() {
+        let reason = format!(
+            "YouTube takes no write to a {} asset without an artist, and this one has none: give it one in Studio",
+            printable(live.asset_type.unwrap_or_default())
+        );
+        return Err(("artist_missing", reason));
+    }
+    Ok(artists)
 }
 
 /// Music videos and sound recordings, as `music_video`, `musicVideo` or `MUSIC_VIDEO`.

@@ -6,7 +6,10 @@
 
 mod asset;
 mod decide;
+mod guard;
+mod overview;
 mod plan_line;
+mod replay;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -15,5 +18,8 @@ pub use asset::{AssetEntry, Reported, Standing, VideoOfAsset};
 pub use decide::{
     Decision, Live, LiveAsset, PlannedUpdate, Policy, UnknownPolicy, candidates, decide, decide_from_report,
 };
-pub use plan_line::{PlanLine, PlanLineError};
+pub use guard::{GuardTripped, check_overwrites};
+pub use overview::{ChannelCounts, Overview};
+pub use plan_line::{PlanLine, PlanLineError, UNDO};
+pub use replay::{Replay, replay};
 pub use scan::{Gathered, RowReject, Scan, ScanStats, Taken};

@@ -14,6 +14,9 @@ use crate::id::{AssetId, ChannelId, VideoId};
 use crate::partner_channels::PartnerChannels;
 use crate::printable::printable;
 
+/// The reason of a line that takes another one back.
+pub const UNDO: &str = "undo";
+
 /// One planned write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,8 +29,8 @@ pub struct PlanLine {
     pub channel_id: ChannelId,
     /// The value before; null where it was empty.
     pub old: Option<String>,
-    /// The value to write.
-    pub new: CustomId,
+    /// The value to write; null clears it, as only undoing a write does.
+    pub new: Option<String>,
     /// Why the old value may be replaced.
     pub reason: Cow<'static, str>,
     /// The artists to send along, for music assets alone.
@@ -61,12 +64,17 @@ impl PlanLine {
             videos: entry.videos().map(|video| video.video_id).collect(),
             channel_id: partners.channel(entry.channel()).channel_id,
             old: update.old.clone(),
-            new: update.new.clone(),
+            new: Some(update.new.as_str().to_owned()),
             reason: Cow::Borrowed(update.reason),
             artists: update.artists.clone(),
             row: entry.record(),
             report_etag: report_etag.map(str::to_owned),
         }
+    }
+
+    /// The line that takes this one back.
+    pub fn reversed(&self) -> Self {
+        Self { old: self.new.clone(), new: self.old.clone(), reason: Cow::Borrowed(UNDO), ..self.clone() }
     }
 
     /// The line as JSON, without a line end.
@@ -76,6 +84,13 @@ impl PlanLine {
 
     /// Reads a line back. Whatever is not exactly such a line is refused: a plan is never guessed.
     pub fn from_json(line: &str) -> Result<Self, PlanLineError> {
-        serde_json::from_str(line).map_err(|cause| PlanLineError { line: printable(line), cause })
+        let refuse = |cause| PlanLineError { line: printable(line), cause };
+        let read: Self = serde_json::from_str(line).map_err(refuse)?;
+        // What is put back was somebody's value and may be older than the grammar; what is planned never is.
+        if read.reason != UNDO {
+            let new = read.new.as_deref().unwrap_or_default();
+            CustomId::parse(new).map_err(|error| refuse(serde::de::Error::custom(error)))?;
+        }
+        Ok(read)
     }
 }
