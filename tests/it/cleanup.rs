@@ -53,7 +53,7 @@ async fn a_generated_catalogue_meets_its_truth_in_the_least_calls_and_a_second_r
     let journal = rehearsal.sandbox.journal();
     assert_eq!(journal.count(Service::YouTube, "*"), 0, "a filter that fits no channel ends before any call");
 
-    let run = rehearsal.cleanup(&["--json"]).await.unwrap();
+    let run = rehearsal.cleanup(&["--json", "--no-verify", "--canary", "0"]).await.unwrap();
     assert_eq!(run.code, Some(3), "{}", run.stderr);
     let score = rehearsal.sandbox.score().unwrap();
     assert!(score.is_perfect(), "{score:?}");
@@ -423,7 +423,17 @@ async fn a_dry_run_plans_everything_and_writes_and_tells_nothing() {
         (&Value::Null, &json!("artist-one"), &json!(ONE))
     );
     assert!(rehearsal.sandbox.writes().is_empty() && rehearsal.sandbox.events().is_empty());
-    assert_eq!(export(&rehearsal, "all.json")[0]["outcome"], "planned");
+    assert_eq!(
+        summary["exportPath"].as_str().map(|path| path.contains(summary["runId"].as_str().unwrap())),
+        Some(true)
+    );
+    let export = rehearsal.run_file("cms-customid-cleanup", &summary["runId"], "export.json").unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&export).unwrap()[0]["outcome"], "planned");
+    let outside = rehearsal.sandbox.env().remove("EXPORT_DIR").unwrap();
+    assert!(
+        !std::path::Path::new(&outside).join("all.json").exists(),
+        "nothing is written outside the run folder"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -225,3 +225,41 @@ fn files(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_folder_that_cannot_be_used_ends_the_run_before_any_write_and_the_bus_is_told() {
+    let rehearsal = Rehearsal::of(assets(2)).await.unwrap();
+    let file = rehearsal.directory().join("no-folder");
+    std::fs::write(&file, "a file").unwrap();
+    let state = file.join("state");
+    let run = rehearsal.cleanup(&["--state-uri", state.to_str().unwrap()]).await.unwrap();
+    assert_eq!(run.code, Some(5), "{run:?}");
+    assert!(rehearsal.sandbox.writes().is_empty());
+    assert_eq!(rehearsal.events("CMS Custom ID Cleanup Failed").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flags_stand_before_or_after_the_command() {
+    let rehearsal = Rehearsal::of(assets(2)).await.unwrap();
+    for arguments in
+        [["--dry-run", "--json", "run"], ["run", "--dry-run", "--json"], ["--json", "run", "--dry-run"]]
+    {
+        let run = rehearsal.cleanup(&arguments).await.unwrap();
+        assert_eq!((run.code, &run.summary().unwrap()["dryRun"]), (Some(0), &json!(true)), "{run:?}");
+    }
+    assert!(rehearsal.sandbox.writes().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a20_an_answer_that_is_no_asset_list_never_makes_assets_gone() {
+    let rehearsal = Rehearsal::of(assets(2)).await.unwrap();
+    rehearsal.sandbox.faults().inject(
+        Service::YouTube,
+        "assets.list",
+        100,
+        Fault::status(200, r#"{"message":"ok"}"#),
+    );
+    let run = rehearsal.cleanup(&["--json"]).await.unwrap();
+    assert_eq!((run.code, &run.summary().unwrap()["failedCount"]), (Some(5), &json!(0)), "{run:?}");
+    assert_eq!(rehearsal.sandbox.journal().count(Service::YouTube, "assets.list"), 3, "asked again, twice");
+}

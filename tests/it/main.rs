@@ -14,6 +14,7 @@ mod graphql_check;
 mod infrastructure;
 mod lock;
 mod logging;
+mod plan;
 mod profiles;
 mod refusals;
 mod services;

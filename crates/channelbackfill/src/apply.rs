@@ -2,6 +2,7 @@
 
 use dn_core::graphql::{AppSync, ChannelWrite, WRITES_PER_REQUEST, WriteOutcome};
 use dn_core::task::Context;
+use dn_core::transport::CallError;
 use dn_domain::backfill_plan::{self, BackfillPlan, Step};
 use dn_domain::channel_sheet::ChannelRow;
 use serde_json::json;
@@ -34,12 +35,20 @@ enum Fate {
     Failed { code: String, reason: String },
 }
 
-/// Writes what differs and counts every row. Gives back the rows that failed for good.
+/// What the writes came to: also of a run that ended in the middle of them.
+pub(crate) struct Applied<'a> {
+    /// The rows that failed for good.
+    pub failed: Vec<FailedRow<'a>>,
+    /// What ended the run before the last row, if anything did.
+    pub ended: Option<anyhow::Error>,
+}
+
+/// Writes what differs and counts every row. Outcomes are kept whatever ends the run.
 pub(crate) async fn apply<'a>(
     appsync: &AppSync,
     context: &Context<Tally>,
     plan: &BackfillPlan<'a>,
-) -> anyhow::Result<Vec<FailedRow<'a>>> {
+) -> anyhow::Result<Applied<'a>> {
     let mut fates: Vec<Fate> = plan.steps.iter().map(intended).collect();
     let unchanged = plan.counts().unchanged;
     context.count(|tally| tally.rows.unchanged = unchanged);
@@ -47,14 +56,13 @@ pub(crate) async fn apply<'a>(
         plan.steps.iter().enumerate().flat_map(|(index, step)| writes_of(index, step)).collect();
     let progress = context.progress.step("channels", Some(writes.len() as u64));
     let mut outcomes = Vec::new();
-    let mut failed = Vec::new();
+    let mut applied = Applied { failed: Vec::new(), ended: None };
     // A step's writes may stand in two batches (one channel stored twice): it is counted when its last one is done.
     let mut done_steps = 0;
     for (number, batch) in writes.chunks(WRITES_PER_REQUEST).enumerate() {
-        let requests: Vec<ChannelWrite> = batch.iter().map(|write| write.request.clone()).collect();
-        let answers = appsync.write_channels(&requests).await?;
-        for (write, answer) in batch.iter().zip(answers) {
-            settle(appsync, write, answer, &mut fates[write.step]).await?;
+        if let Err(error) = write_batch(appsync, batch, &mut fates).await {
+            applied.ended = Some(error);
+            break;
         }
         progress.advance(batch.len() as u64);
         let next = writes.get((number + 1) * WRITES_PER_REQUEST).map_or(plan.steps.len(), |write| write.step);
@@ -65,16 +73,28 @@ pub(crate) async fn apply<'a>(
             }
             if let Fate::Failed { code, reason } = fate {
                 tracing::warn!(line = row.line, channel_id = %row.channel_id, code, reason, "channel not written");
-                failed.push(FailedRow { row, code: code.clone(), reason: reason.clone() });
+                applied.failed.push(FailedRow { row, code: code.clone(), reason: reason.clone() });
             }
             outcomes.push(outcome_line(row, fate));
         }
         done_steps = next;
     }
     if !outcomes.is_empty() {
-        context.run_folder()?.put("outcomes-0001.jsonl", outcomes.concat().into_bytes()).await?;
+        let kept = context.run_folder()?.put("outcomes-0001.jsonl", outcomes.concat().into_bytes()).await;
+        if let Err(error) = kept {
+            applied.ended.get_or_insert(error.into());
+        }
     }
-    Ok(failed)
+    Ok(applied)
+}
+
+async fn write_batch(appsync: &AppSync, batch: &[Write<'_>], fates: &mut [Fate]) -> anyhow::Result<()> {
+    let requests: Vec<ChannelWrite> = batch.iter().map(|write| write.request.clone()).collect();
+    let answers = appsync.write_channels(&requests).await?;
+    for (write, answer) in batch.iter().zip(answers) {
+        settle(appsync, write, answer, &mut fates[write.step]).await?;
+    }
+    Ok(())
 }
 
 fn intended(step: &Step<'_>) -> Fate {
@@ -104,6 +124,15 @@ fn writes_of<'a>(step: usize, planned: &Step<'a>) -> Vec<Write<'a>> {
     }
 }
 
+impl Fate {
+    /// A step is what its worst write is: one record that failed is not made good by another that was written.
+    fn becomes(&mut self, fate: Self) {
+        if !matches!(self, Self::Failed { .. }) {
+            *self = fate;
+        }
+    }
+}
+
 /// Takes one write's outcome into its step. A failed condition means that the record is there although it was not
 /// (an answer got lost, or somebody else made it) or is gone although it was there: it is read and decided again.
 async fn settle(
@@ -114,42 +143,50 @@ async fn settle(
 ) -> anyhow::Result<()> {
     let mut outcome = outcome;
     let mut request = write.request.clone();
-    for _ in 0..MAX_ROUNDS {
+    for _ in 0..=MAX_ROUNDS {
         match outcome {
             WriteOutcome::Written => {
-                if !matches!(fate, Fate::Failed { .. }) {
-                    *fate = if request.create { Fate::Created } else { Fate::Updated };
-                }
+                fate.becomes(if request.create { Fate::Created } else { Fate::Updated });
                 return Ok(());
             }
             WriteOutcome::Failed { code, reason } => {
-                *fate = Fate::Failed { code, reason };
+                fate.becomes(Fate::Failed { code, reason });
                 return Ok(());
             }
-            WriteOutcome::ConditionFailed => {
-                let stored = appsync.get_channel(&request.id).await?;
-                let decided = backfill_plan::plan(std::slice::from_ref(write.row), stored.as_slice());
-                match decided.steps.first() {
-                    Some(Step::Unchanged { .. }) => {
-                        if !matches!(fate, Fate::Failed { .. }) {
-                            *fate = Fate::Unchanged;
-                        }
-                        return Ok(());
-                    }
-                    step => request.create = !matches!(step, Some(Step::Update { .. })),
+            WriteOutcome::ConditionFailed => match write_again(appsync, write, &mut request).await {
+                Ok(Some(again)) => outcome = again,
+                Ok(None) => {
+                    fate.becomes(Fate::Unchanged);
+                    return Ok(());
                 }
-                let answers = appsync.write_channels(std::slice::from_ref(&request)).await?;
-                outcome = answers.into_iter().next().unwrap_or(WriteOutcome::ConditionFailed);
-            }
+                Err(error) if error.kind.ends_the_run() => return Err(error.into()),
+                Err(error) => {
+                    fate.becomes(Fate::Failed { code: error.kind.code().to_owned(), reason: error.reason });
+                    return Ok(());
+                }
+            },
         }
     }
-    if let WriteOutcome::Written = outcome {
-        *fate = if request.create { Fate::Created } else { Fate::Updated };
-    } else {
-        let reason = format!("the record kept changing under the write, {MAX_ROUNDS} times");
-        *fate = Fate::Failed { code: "keeps_changing".to_owned(), reason };
-    }
+    let reason = format!("the record kept changing under the write, {MAX_ROUNDS} times");
+    fate.becomes(Fate::Failed { code: "keeps_changing".to_owned(), reason });
     Ok(())
+}
+
+/// Reads the record and writes what is still to be written; `None` when nothing is.
+async fn write_again(
+    appsync: &AppSync,
+    write: &Write<'_>,
+    request: &mut ChannelWrite,
+) -> Result<Option<WriteOutcome>, CallError> {
+    let stored = appsync.get_channel(&request.id).await?;
+    let decided = backfill_plan::plan(std::slice::from_ref(write.row), stored.as_slice());
+    request.create = match decided.steps.first() {
+        Some(Step::Unchanged { .. }) => return Ok(None),
+        Some(Step::Update { .. }) => false,
+        _ => true,
+    };
+    let answers = appsync.write_channels(std::slice::from_ref(request)).await?;
+    Ok(answers.into_iter().next().or(Some(WriteOutcome::ConditionFailed)))
 }
 
 fn count(context: &Context<Tally>, fate: &Fate) {

@@ -87,14 +87,18 @@ impl Task for Backfill {
         let plan = backfill_plan::plan(&sheet.rows, &stored);
         keep_plan(context, &plan).await.context("the plan could not be kept")?;
 
-        let failed = if context.info.dry_run {
+        let applied = if context.info.dry_run {
             context.count(|tally| tally.note_planned(plan.counts()));
-            Vec::new()
+            apply::Applied { failed: Vec::new(), ended: None }
         } else {
             apply::apply(&appsync, context, &plan).await?
         };
 
-        keep_rejects(context, &sheet, &failed).await.context("the rejects could not be kept")?;
+        let kept = keep_rejects(context, &sheet, &applied.failed).await;
+        if let Some(error) = applied.ended {
+            return Err(error.context("not every channel was written; the next run goes on"));
+        }
+        kept.context("the rejects could not be kept")?;
         let tally = context.tally();
         tally.rows.reconcile()?;
         Ok(if tally.rows.error > 0 { Exit::RowsFailed } else { Exit::Done })
@@ -163,7 +167,7 @@ async fn keep_plan(context: &Context<Tally>, plan: &BackfillPlan<'_>) -> anyhow:
         writeln!(scratch, "{line}")?;
     }
     let folder = context.run_folder()?;
-    folder.put_scratch("plan.jsonl", scratch).await?;
+    folder.put_plan("plan.jsonl", scratch).await?;
     Ok(())
 }
 

@@ -35,6 +35,12 @@ pub(crate) struct Export {
 }
 
 impl Export {
+    /// Begins an export that is not put anywhere by itself: a dry run writes nothing outside its run folder.
+    pub fn aside() -> std::io::Result<(Self, tempfile::TempDir)> {
+        let directory = tempfile::tempdir()?;
+        Ok((Self::begin(directory.path(), "export"), directory))
+    }
+
     /// Begins an export beside its final place, so that putting it there is one step.
     pub fn begin(directory: &Path, filter_target: &str) -> Self {
         let target = directory.join(file_name(filter_target));

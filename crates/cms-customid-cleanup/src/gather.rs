@@ -10,6 +10,7 @@ use dn_domain::cleanup_plan::{Gathered, Scan};
 use dn_domain::partner_channels::PartnerChannels;
 use dn_domain::video_report::{ReportLine, VideoReport};
 
+use crate::history::{self, Sizes};
 use crate::rejects::{RejectedRow, Rejects};
 use crate::{Cleanup, Tally};
 
@@ -60,9 +61,13 @@ pub(crate) async fn report(
         .map_err(InputError)
         .context("the video report could not be opened")?;
     let etag = reader.etag.clone();
+    if let Some(modified) = reader.modified {
+        check_age(cleanup, context, modified)?;
+    }
     let size_bytes = reader.size_bytes;
     let name = cleanup.report.clone();
     let partners = Arc::clone(partners);
+    let partner_count = partners.len() as u64;
     let progress = context.progress.step("report rows", None);
     let (row_sender, mut rows) = tokio::sync::mpsc::channel::<RejectedRow>(64);
     let (header_sender, headers) = tokio::sync::oneshot::channel();
@@ -120,6 +125,13 @@ pub(crate) async fn report(
         tally.assets.total = gathered.assets.len() as u64 + stats.unreadable_assets;
         tally.assets.failed = stats.unreadable_assets;
     });
+    let sizes = Sizes {
+        run_id: context.info.run_id.clone(),
+        partner_channels: partner_count,
+        report_rows: stats.rows,
+    };
+    history::check_sizes(context, &sizes, cleanup.min_size_ratio).await?;
+    context.count(|tally| tally.sizes = Some(sizes));
     tracing::info!(
         rows = stats.rows,
         partner_rows = stats.partner_rows,
@@ -131,4 +143,24 @@ pub(crate) async fn report(
         "video report read"
     );
     Ok((gathered, etag))
+}
+
+/// Refuses a report that nobody has delivered anew for too long; one from the future only says that a clock is wrong.
+fn check_age(cleanup: &Cleanup, context: &Context<Tally>, modified: jiff::Timestamp) -> anyhow::Result<()> {
+    let age = context.info.started_at.duration_since(modified);
+    if age.is_negative() {
+        tracing::warn!(%modified, "the video report is from the future: a clock is wrong");
+        return Ok(());
+    }
+    if age.unsigned_abs() > cleanup.max_report_age {
+        let message = format!(
+            "{}: the report is of {modified}, {} days old (the limit is {} days): see why none was delivered since, and \
+             lift the limit with --max-report-age",
+            cleanup.report,
+            age.as_secs() / 86_400,
+            cleanup.max_report_age.as_secs() / 86_400
+        );
+        return Err(Ended::new(Exit::InputRefused, message).into());
+    }
+    Ok(())
 }

@@ -7,15 +7,21 @@
 mod apply;
 mod export;
 mod gather;
+mod history;
+mod job;
+mod kept_plan;
 mod plan;
 mod rejects;
+mod replay;
 mod report;
+mod runs;
 pub mod trigger;
 
 pub use report::Tally;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dn_core::graphql::AppSync;
 use dn_core::task::settings::{self, GraphqlSettings, RunSettings, YoutubeSettings, given};
@@ -25,15 +31,23 @@ use dn_core::task::{
 };
 use dn_core::transport::{Authorization, Pace, Transport};
 use dn_core::youtube::{ContentId, Credentials, TokenCache};
-use dn_domain::cleanup_plan::Policy;
+use dn_domain::cleanup_plan::{PlanLine, Policy};
+use dn_domain::partner_channels::PartnerChannels;
 use trigger::Gate;
 
-use crate::export::Export;
+use crate::job::Job;
+use crate::kept_plan::{KeptPlan, Planned};
+use crate::rejects::Rejects;
 
 const REPORT: &str = "s3://youtube-reporting-main/reports/video_report_Indmusic_V_v1-3.csv";
 const FILTER_TARGET: &str = "all";
 const EXPORT_DIR: &str = "/tmp";
 const POLICY: &str = "fill-default";
+const MAX_OVERWRITE_RATIO: &str = "0.3";
+const MAX_ERROR_RATIO: &str = "0.5";
+const MIN_SIZE_RATIO: &str = "0.5";
+const MAX_REPORT_AGE: &str = "7d";
+const CANARY: &str = "25";
 
 /// Goes through the CMS video report and sets the custom IDs of the partner channels' assets over the YouTube Content
 /// ID API; started by the completion event of channelbackfill, or by hand
@@ -57,6 +71,24 @@ pub struct Args {
     /// The event that started the task, instead of the TRIGGER_ variables: JSON, or a file that holds it
     #[arg(long, global = true, value_name = "JSON_OR_FILE")]
     pub trigger_event: Option<String>,
+    /// The share of a channel's values set by hand, and of all, that enforce may overwrite; judged above 10 assets
+    #[arg(long, global = true, env = "MAX_OVERWRITE_RATIO", default_value = MAX_OVERWRITE_RATIO, value_name = "SHARE")]
+    pub max_overwrite_ratio: String,
+    /// The share of the last 100 writes that may fail before the run stops
+    #[arg(long, global = true, env = "MAX_ERROR_RATIO", default_value = MAX_ERROR_RATIO, value_name = "SHARE")]
+    pub max_error_ratio: String,
+    /// Partner channels and report rows may fall to this share of the last full run's
+    #[arg(long, global = true, env = "MIN_SIZE_RATIO", default_value = MIN_SIZE_RATIO, value_name = "SHARE")]
+    pub min_size_ratio: String,
+    /// A report that is older is refused
+    #[arg(long, global = true, env = "MAX_REPORT_AGE", default_value = MAX_REPORT_AGE, value_name = "DURATION")]
+    pub max_report_age: String,
+    /// So many writes are read back before the rest begins; 0 for none
+    #[arg(long, global = true, env = "CANARY", default_value = CANARY, value_name = "NUMBER")]
+    pub canary: String,
+    /// Do not read back what was written
+    #[arg(long, global = true)]
+    pub no_verify: bool,
     #[command(flatten)]
     graphql: GraphqlArgs,
     #[command(flatten)]
@@ -68,10 +100,30 @@ pub struct Args {
 }
 
 /// What to do; `run` when nothing is said.
-#[derive(Debug, Clone, Copy, clap::Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, clap::Subcommand)]
 enum Command {
-    /// Gate the trigger, plan, write, export (the default)
+    /// Gate the trigger, plan, canary, write, read back, export (the default)
     Run,
+    /// Write the plan and print it: what would change for each channel, how many calls, how long; nothing else
+    Plan {
+        /// Exit 0 when there is nothing to do and 10 when there are changes
+        #[arg(long)]
+        detailed_exitcode: bool,
+    },
+    /// Carry out just this plan; assets that were changed since are left alone
+    Apply {
+        /// The run that made the plan
+        #[arg(long, value_name = "RUN_ID")]
+        plan: String,
+    },
+    /// Put back the values that a run replaced, where its own are still there
+    Undo {
+        /// The run to take back
+        #[arg(long, value_name = "RUN_ID")]
+        run: String,
+    },
+    /// List the runs in the state folder
+    Runs,
 }
 
 fn help() -> String {
@@ -90,11 +142,19 @@ Environment only (what the rule's input transformer sets; none of them: a run by
 /// The task, its settings read.
 #[derive(Debug)]
 pub struct Cleanup {
+    command: Command,
+    max_overwrite_ratio: f64,
+    max_error_ratio: f64,
+    min_size_ratio: f64,
+    max_report_age: Duration,
+    canary: usize,
+    verify: bool,
     report: String,
     filter_target: String,
     export_dir: PathBuf,
     policy: Policy,
     triggered_by: Option<String>,
+    event_id: Option<String>,
     graphql: GraphqlSettings,
     youtube: YoutubeSettings,
     run: RunSettings,
@@ -110,10 +170,13 @@ impl Task for Cleanup {
     }
 
     fn stand_aside(args: &Args, environment: &Environment, problems: &mut Problems) -> Option<Tally> {
+        if !matches!(args.command, None | Some(Command::Run)) {
+            return None;
+        }
         match trigger::gate(args.trigger_event.as_deref(), environment, problems)? {
-            Gate::Ignore { reason } => {
+            Gate::Ignore { reason, event_id } => {
                 tracing::info!(reason, "trigger ignored");
-                Some(Tally { ignored: Some(reason), ..Tally::default() })
+                Some(Tally { ignored: Some(reason), triggered_by: event_id, ..Tally::default() })
             }
             Gate::Manual | Gate::Go { .. } => None,
         }
@@ -122,70 +185,67 @@ impl Task for Cleanup {
     fn prepare(args: &Args, environment: &Environment, problems: &mut Problems) -> Option<Self> {
         // The gate's own problems and those of the run settings were noted when they were first read.
         let gate = trigger::gate(args.trigger_event.as_deref(), environment, &mut Problems::default());
-        let triggered_by = match gate {
-            Some(Gate::Go { event_id }) => Some(event_id.unwrap_or_else(|| "event".to_owned())),
-            _ => None,
+        let (triggered_by, event_id) = match gate {
+            Some(Gate::Go { event_id }) => {
+                (Some(event_id.clone().unwrap_or_else(|| "event".to_owned())), event_id)
+            }
+            _ => (None, None),
         };
         let run = args.run.read(&mut Problems::default());
         let policy = given(Some(&args.policy)).unwrap_or(POLICY).parse::<Policy>();
         let policy = policy.map_err(|error| problems.add(format!("--policy (POLICY): {error}"))).ok();
         let graphql = args.graphql.read(environment, problems);
         let youtube = args.youtube.read(environment, problems);
+        let name = "--max-overwrite-ratio (MAX_OVERWRITE_RATIO)";
+        let max_overwrite_ratio =
+            problems.number(&args.max_overwrite_ratio, MAX_OVERWRITE_RATIO, name, 0.0..=1.0);
+        let name = "--max-error-ratio (MAX_ERROR_RATIO)";
+        let max_error_ratio = problems.number(&args.max_error_ratio, MAX_ERROR_RATIO, name, 0.0..=1.0);
+        let name = "--min-size-ratio (MIN_SIZE_RATIO)";
+        let min_size_ratio = problems.number(&args.min_size_ratio, MIN_SIZE_RATIO, name, 0.0..=1.0);
+        let name = "--max-report-age (MAX_REPORT_AGE)";
+        let max_report_age = problems.duration(Some(&args.max_report_age), Some(MAX_REPORT_AGE), name);
+        let canary = problems.number(&args.canary, CANARY, "--canary (CANARY)", 0.0..=100_000.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just before")]
+        let canary = canary? as usize;
         let or = |value: &str, default: &str| given(Some(value)).unwrap_or(default).to_owned();
         Some(Self {
+            command: args.command.clone().unwrap_or(Command::Run),
+            max_overwrite_ratio: max_overwrite_ratio?,
+            max_error_ratio: max_error_ratio?,
+            min_size_ratio: min_size_ratio?,
+            max_report_age: max_report_age?,
+            canary,
+            verify: !args.no_verify,
             report: or(&args.report, REPORT),
             filter_target: or(&args.filter_target, FILTER_TARGET),
             export_dir: or(&args.export_dir, EXPORT_DIR).into(),
             policy: policy?,
             triggered_by,
+            event_id,
             graphql: graphql?,
             youtube: youtube?,
             run,
         })
     }
 
+    fn begin(&self) -> Tally {
+        let triggered_by = self.triggered_by.clone();
+        Tally { triggered_by, command: Some(self.command.name()), ..Tally::default() }
+    }
+
+    fn writes(&self, dry_run: bool) -> bool {
+        !dry_run && matches!(self.command, Command::Run | Command::Apply { .. } | Command::Undo { .. })
+    }
+
     async fn run(&self, context: &Context<Tally>) -> anyhow::Result<Exit> {
-        context.count(|tally| tally.triggered_by.clone_from(&self.triggered_by));
-        let appsync = self.connect_graphql(context)?;
-        let partners = Arc::new(gather::partner_channels(&appsync, context).await?);
-        let mut rejects = rejects::Rejects::begin();
-        let (gathered, report_etag) = gather::report(self, context, &partners, &mut rejects).await?;
-
-        let content_id = self.connect_youtube(context).await?;
-        let mut export = Export::begin(&self.export_dir, &self.filter_target);
-        let planned = plan::plan(
-            self,
-            context,
-            &content_id,
-            &partners,
-            &gathered,
-            report_etag.as_deref(),
-            &mut export,
-            &mut rejects,
-        )
-        .await;
-        context.count(|tally| tally.youtube_calls = content_id.request_count());
-        let planned = planned?;
-        drop(gathered);
-
-        let applied = if context.info.dry_run {
-            apply::rehearse(context, &planned, &mut export)
-        } else {
-            apply::apply(self, context, &content_id, &planned, &mut export, &mut rejects).await
-        };
-        context.count(|tally| tally.youtube_calls = content_id.request_count());
-        let kept = rejects.keep(context).await;
-        if let Some(path) = export.finish() {
-            context.count(|tally| tally.export_path = Some(path.display().to_string()));
+        match &self.command {
+            Command::Run => self.run_all(context).await,
+            Command::Plan { detailed_exitcode } => self.plan_only(context, *detailed_exitcode).await,
+            Command::Apply { plan } => self.apply_kept(context, plan).await,
+            Command::Undo { run } => self.undo(context, run).await,
+            Command::Runs => runs::list(context).await,
         }
-        applied?;
-        kept?;
-
-        let tally = context.tally();
-        tally.assets.reconcile()?;
-        let somebody_must_look =
-            tally.assets.has_failures() || tally.rejected_rows > 0 || tally.channels_left_out > 0;
-        Ok(if somebody_must_look { Exit::RowsFailed } else { Exit::Done })
     }
 
     fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
@@ -194,6 +254,118 @@ impl Task for Cleanup {
 }
 
 impl Cleanup {
+    /// `run`: from the trigger to the event.
+    async fn run_all(&self, context: &Context<Tally>) -> anyhow::Result<Exit> {
+        if let Some(event_id) = &self.event_id
+            && let Some(served_by) = history::served(context, event_id).await?
+        {
+            let reason = format!("the event {event_id} was served by run {served_by} already");
+            context.count(|tally| tally.ignored = Some(reason));
+            return Ok(Exit::Done);
+        }
+        let partners = self.partners(context).await?;
+        let mut job = self.job(context).await?;
+        job.begin_export(&self.filter_target)?;
+        let done = self.plan_and_apply(&mut job, &partners).await;
+        let failed = job.rejects.failed_assets().to_vec();
+        job.finish().await?;
+        done?;
+        let exit = finished(context)?;
+        if !context.info.dry_run {
+            history::note_failed(context, &failed).await?;
+            if let Some(sizes) = context.tally().sizes {
+                history::note_sizes(context, &sizes).await?;
+            }
+            if let Some(event_id) = &self.event_id {
+                history::note_served(context, event_id).await?;
+            }
+        }
+        Ok(exit)
+    }
+
+    async fn plan_and_apply(&self, job: &mut Job<'_>, partners: &Arc<PartnerChannels>) -> anyhow::Result<()> {
+        let planned = self.plan(job, partners).await?;
+        if job.context.info.dry_run {
+            apply::rehearse(job, &planned)
+        } else {
+            apply::apply(job, &planned).await
+        }
+    }
+
+    /// `plan`: the plan kept and printed.
+    async fn plan_only(&self, context: &Context<Tally>, detailed_exitcode: bool) -> anyhow::Result<Exit> {
+        let partners = self.partners(context).await?;
+        let mut job = self.job(context).await?;
+        let planned = self.plan(&mut job, &partners).await;
+        let counted = planned.and_then(|planned| apply::rehearse(&mut job, &planned).map(|()| planned.count));
+        job.finish().await?;
+        let exit = (counted?, finished(context)?);
+        Ok(match exit {
+            (count, _) if detailed_exitcode && count > 0 => Exit::Changes,
+            (_, exit) => exit,
+        })
+    }
+
+    /// `apply --plan`: exactly that plan, as far as it still fits.
+    async fn apply_kept(&self, context: &Context<Tally>, run_id: &str) -> anyhow::Result<Exit> {
+        let kept = KeptPlan::fetch(context, run_id).await?;
+        let partners = self.partners(context).await?;
+        let mut job = self.job(context).await?;
+        replay::check_inputs(&job, &kept, &partners).await?;
+        job.begin_export(&kept.inputs.filter_target)?;
+        let done = self.replay(&mut job, &kept, kept.lines()?).await;
+        job.finish().await?;
+        done?;
+        finished(context)
+    }
+
+    /// `undo --run`: the run's plan reversed, where the live value is still the one that it wrote.
+    async fn undo(&self, context: &Context<Tally>, run_id: &str) -> anyhow::Result<Exit> {
+        let kept = KeptPlan::fetch(context, run_id).await?;
+        let mut job = self.job(context).await?;
+        let failed = replay::failed_assets(&job, run_id).await?;
+        let lines = kept.lines()?.filter_map(move |line| match line {
+            Ok(line) if failed.contains(&line.asset_id) => None,
+            line => Some(line.map(|line| line.reversed())),
+        });
+        let done = self.replay(&mut job, &kept, lines).await;
+        job.finish().await?;
+        done?;
+        finished(context)
+    }
+
+    async fn replay(
+        &self,
+        job: &mut Job<'_>,
+        kept: &KeptPlan,
+        lines: impl Iterator<Item = anyhow::Result<PlanLine>>,
+    ) -> anyhow::Result<()> {
+        let planned = replay::plan_again(job, &kept.inputs, lines).await?;
+        if job.context.info.dry_run {
+            apply::rehearse(job, &planned)
+        } else {
+            apply::apply(job, &planned).await
+        }
+    }
+
+    /// Scans the report and decides.
+    async fn plan(&self, job: &mut Job<'_>, partners: &Arc<PartnerChannels>) -> anyhow::Result<Planned> {
+        let (mut gathered, report_etag) =
+            gather::report(self, job.context, partners, &mut job.rejects).await?;
+        history::failed_first(job.context, &mut gathered).await?;
+        plan::plan(job, partners, &gathered, report_etag).await
+    }
+
+    async fn partners(&self, context: &Context<Tally>) -> anyhow::Result<Arc<PartnerChannels>> {
+        let appsync = self.connect_graphql(context)?;
+        Ok(Arc::new(gather::partner_channels(&appsync, context).await?))
+    }
+
+    async fn job<'a>(&'a self, context: &'a Context<Tally>) -> anyhow::Result<Job<'a>> {
+        let content_id = Arc::new(self.connect_youtube(context).await?);
+        Ok(Job { cleanup: self, context, content_id, export: None, rejects: Rejects::begin(), aside: None })
+    }
+
     fn connect_graphql(&self, context: &Context<Tally>) -> anyhow::Result<AppSync> {
         let authorization = self.graphql.authorization(&context.aws)?;
         let pace = Pace::unhurried(self.run.max_wait);
@@ -219,6 +391,27 @@ impl Cleanup {
     ) -> anyhow::Result<TokenCache> {
         let cache = TokenCache::new(credentials, self.run.max_wait, context.stop.token()).await;
         cache.map_err(|problem| Ended::new(Exit::Usage, format!("YOUTUBE_CREDENTIALS: {problem}")).into())
+    }
+}
+
+/// How a run that came to its end ends: with 3 when somebody has to look.
+fn finished(context: &Context<Tally>) -> anyhow::Result<Exit> {
+    let tally = context.tally();
+    tally.assets.reconcile()?;
+    let somebody_must_look =
+        tally.assets.has_failures() || tally.rejected_rows > 0 || tally.channels_left_out > 0;
+    Ok(if somebody_must_look { Exit::RowsFailed } else { Exit::Done })
+}
+
+impl Command {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Plan { .. } => "plan",
+            Self::Apply { .. } => "apply",
+            Self::Undo { .. } => "undo",
+            Self::Runs => "runs",
+        }
     }
 }
 

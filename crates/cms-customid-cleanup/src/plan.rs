@@ -1,59 +1,36 @@
 //! The plan: live values read 50 at a time, a decision for every asset, the writes with their old values in
-//! `plan.jsonl`, durable before the first of them.
+//! `plan.jsonl`, durable before the first of them; and the same change as YouTube's own metadata CSV.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use dn_core::task::{Context, Scratch};
-use dn_core::youtube::ContentId;
+use dn_core::task::{Ended, Exit, Scratch};
 use dn_core::youtube::content_id::{ASSETS_PER_READ, LiveAnswer};
 use dn_domain::cleanup_plan::{
-    AssetEntry, Decision, Gathered, Live, LiveAsset, PlanLine, decide, decide_from_report,
+    AssetEntry, Decision, Gathered, Overview, PlanLine, check_overwrites, decide, decide_from_report,
 };
 use dn_domain::id::AssetId;
 use dn_domain::partner_channels::PartnerChannels;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::export::{Export, ExportedVideo};
-use crate::rejects::{RejectedAsset, Rejects};
-use crate::{Cleanup, Tally};
+use crate::export::ExportedVideo;
+use crate::job::{Job, eta_seconds, live};
+use crate::kept_plan::{PlanInputs, Planned, fingerprint, keep_inputs};
+use crate::rejects::RejectedAsset;
 
-/// A plan that is durable: how many writes, and the local copy that they are read from.
-pub(crate) struct Planned {
-    pub path: tempfile::TempPath,
-    pub count: u64,
-}
-
-/// Everything that a decision is noted in.
-struct Ledger<'a> {
-    context: &'a Context<Tally>,
-    partners: &'a PartnerChannels,
-    report_etag: Option<&'a str>,
-    lines: Scratch,
-    count: u64,
-    export: &'a mut Export,
-    rejects: &'a mut Rejects,
-}
-
-/// Decides about every gathered asset and keeps the plan.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "what a plan is made from and what it is noted in, each a thing of its own"
-)]
+/// Decides about every gathered asset and keeps the plan. A guard that trips ends the run here: the plan is kept, so
+/// that it can be read, and nothing was written.
 pub(crate) async fn plan(
-    cleanup: &Cleanup,
-    context: &Context<Tally>,
-    content_id: &ContentId,
+    job: &mut Job<'_>,
     partners: &PartnerChannels,
     gathered: &Gathered,
-    report_etag: Option<&str>,
-    export: &mut Export,
-    rejects: &mut Rejects,
+    report_etag: Option<String>,
 ) -> anyhow::Result<Planned> {
-    let mut ledger =
-        Ledger { context, partners, report_etag, lines: Scratch::new()?, count: 0, export, rejects };
+    let (cleanup, context) = (job.cleanup, job.context);
+    let mut ledger = Ledger::begin(job, partners, report_etag.clone())?;
     for video in &gathered.without_asset {
-        ledger.export.add(&ExportedVideo {
+        ledger.export(&ExportedVideo {
             video_id: video.video_id,
             channel_id: Some(partners.channel(video.channel).channel_id),
             asset_id: None,
@@ -71,10 +48,14 @@ pub(crate) async fn plan(
         }
     }
     let progress = context.progress.step("live values", Some(candidates.len() as u64));
+    let content_id = Arc::clone(&ledger.job.content_id);
     let mut reads = stream::iter(candidates.chunks(ASSETS_PER_READ))
-        .map(|chunk| async move {
-            let ids: Vec<AssetId> = chunk.iter().map(|entry| entry.asset_id).collect();
-            content_id.live_values(&ids).await.map(|answers| (chunk, answers))
+        .map(|chunk| {
+            let content_id = &content_id;
+            async move {
+                let ids: Vec<AssetId> = chunk.iter().map(|entry| entry.asset_id).collect();
+                content_id.live_values(&ids).await.map(|answers| (chunk, answers))
+            }
         })
         // In order: the plan's order is the order of the writes, most viewed first.
         .buffered(cleanup.youtube.max_in_flight);
@@ -93,16 +74,24 @@ pub(crate) async fn plan(
         progress.advance(chunk.len() as u64);
     }
     drop(reads);
-    let Ledger { lines, count, .. } = ledger;
+    let Ledger { lines, bulk, overview, count, .. } = ledger;
     let folder = context.run_folder()?;
-    let path = folder
-        .put_scratch("plan.jsonl", lines)
-        .await
-        .context("the plan could not be kept; nothing was written")?;
+    folder.put_scratch("bulk-update.csv", bulk).await?;
+    let (planned, plan_sha256) = Planned::keep(context, lines, count).await?;
+    let inputs = PlanInputs {
+        content_owner: cleanup.youtube.content_owner.clone(),
+        filter_target: cleanup.filter_target.clone(),
+        policy: cleanup.policy.to_string(),
+        report_uri: cleanup.report.clone(),
+        report_etag,
+        partners_sha256: fingerprint(partners),
+        plan_sha256,
+    };
+    keep_inputs(context, &inputs).await.context("the plan could not be kept; nothing was written")?;
     let eta_seconds = eta_seconds(count, cleanup.youtube.rate_per_second);
     context.count(|tally| {
-        tally.plan_uri = Some(folder.uri("plan.jsonl"));
         tally.eta_seconds = Some(eta_seconds);
+        tally.overview = Some(overview.clone());
     });
     tracing::info!(
         updates = count,
@@ -111,63 +100,68 @@ pub(crate) async fn plan(
         plan = folder.uri("plan.jsonl"),
         "plan kept"
     );
-    Ok(Planned { path, count })
+    check_overwrites(&overview, cleanup.max_overwrite_ratio).map_err(|tripped| {
+        Ended::new(Exit::Guard, format!("{tripped}; the plan is in {}", folder.uri("plan.jsonl")))
+    })?;
+    Ok(planned)
 }
 
-/// How long so many writes take at a rate.
-pub(crate) fn eta_seconds(writes: u64, rate_per_second: f64) -> u64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a non-negative count over a rate of at least 0.01"
-    )]
-    let seconds = (writes as f64 / rate_per_second).ceil() as u64;
-    seconds
+/// Everything that a decision is noted in.
+struct Ledger<'l, 'a> {
+    job: &'l mut Job<'a>,
+    partners: &'l PartnerChannels,
+    report_etag: Option<String>,
+    lines: Scratch,
+    bulk: Scratch,
+    overview: Overview,
+    count: u64,
 }
 
-fn live(asset_id: AssetId, answer: Option<&LiveAnswer>) -> Live<'_> {
-    match answer {
-        Some(LiveAnswer::Found { asset_type, custom_id, artists }) => Live::Found(LiveAsset {
-            asset_id,
-            asset_type: asset_type.as_deref(),
-            custom_id: custom_id.as_deref(),
-            artists,
-        }),
-        Some(LiveAnswer::Merged { into }) => Live::Merged { into: into.clone() },
-        Some(LiveAnswer::Gone) | None => Live::Gone,
+impl<'l, 'a> Ledger<'l, 'a> {
+    fn begin(
+        job: &'l mut Job<'a>,
+        partners: &'l PartnerChannels,
+        report_etag: Option<String>,
+    ) -> std::io::Result<Self> {
+        let mut bulk = Scratch::new()?;
+        writeln!(bulk, "asset_id,custom_id")?;
+        let (lines, overview) = (Scratch::new()?, Overview::default());
+        Ok(Self { job, partners, report_etag, lines, bulk, overview, count: 0 })
     }
-}
 
-impl Ledger<'_> {
     /// Notes a decision: a planned write in the plan, everything else where it ends here.
     fn note(&mut self, entry: &AssetEntry, decision: &Decision, old: Option<&str>) -> anyhow::Result<()> {
+        let channel_id = self.partners.channel(entry.channel()).channel_id;
+        self.overview.note(channel_id, decision);
         let (outcome, reason) = match decision {
             Decision::Update(update) => {
-                let line = PlanLine::new(entry, self.partners, update, self.report_etag);
+                let line = PlanLine::new(entry, self.partners, update, self.report_etag.as_deref());
                 writeln!(self.lines, "{}", line.to_json()?)?;
+                // Neither an asset ID nor a custom ID can hold anything that a CSV would have to quote.
+                writeln!(self.bulk, "{},{}", entry.asset_id, update.new)?;
                 self.count += 1;
                 return Ok(());
             }
             Decision::AlreadyRight => {
-                self.context.count(|tally| tally.assets.already_right += 1);
+                self.job.context.count(|tally| tally.assets.already_right += 1);
                 ("already_right", None)
             }
             Decision::Skipped { reason } => {
-                self.context.count(|tally| tally.assets.skipped += 1);
+                self.job.context.count(|tally| tally.assets.skipped += 1);
                 ("skipped", Some(*reason))
             }
             Decision::Conflict { reason, detail } => {
-                self.context.count(|tally| tally.assets.conflict += 1);
+                self.job.context.count(|tally| tally.assets.conflict += 1);
                 tracing::warn!(asset_id = %entry.asset_id, reason, detail, "asset in conflict, left alone");
                 ("conflict", Some(*reason))
             }
             Decision::Reject { code, reason } => {
-                self.context.count(|tally| tally.assets.failed += 1);
+                self.job.context.count(|tally| tally.assets.failed += 1);
                 tracing::warn!(asset_id = %entry.asset_id, code, reason, "asset cannot be set");
-                self.rejects.add_asset(&RejectedAsset {
+                self.job.rejects.add_asset(&RejectedAsset {
                     asset_id: entry.asset_id,
                     video_id: entry.videos().next().map(|video| video.video_id),
-                    channel_id: Some(self.partners.channel(entry.channel()).channel_id),
+                    channel_id: Some(channel_id),
                     old,
                     code,
                     reason,
@@ -176,9 +170,10 @@ impl Ledger<'_> {
             }
         };
         for video in entry.videos() {
-            self.export.add(&ExportedVideo {
+            let channel_id = Some(self.partners.channel(video.channel).channel_id);
+            self.export(&ExportedVideo {
                 video_id: video.video_id,
-                channel_id: Some(self.partners.channel(video.channel).channel_id),
+                channel_id,
                 asset_id: Some(entry.asset_id),
                 old,
                 new: None,
@@ -187,5 +182,11 @@ impl Ledger<'_> {
             });
         }
         Ok(())
+    }
+
+    fn export(&mut self, video: &ExportedVideo<'_>) {
+        if let Some(export) = &mut self.job.export {
+            export.add(video);
+        }
     }
 }

@@ -32,12 +32,21 @@ pub(crate) struct Rejects {
     sheet: Option<RejectSheet<Scratch>>,
     headers: Vec<String>,
     count: u64,
+    failed_assets: Vec<AssetId>,
 }
+
+/// The columns of a sheet of assets that no report was read for.
+const OWN_COLUMNS: [&str; 4] = ["video_id", "channel_id", "asset_id", "custom_id"];
 
 impl Rejects {
     /// None so far.
     pub fn begin() -> Self {
-        Self { sheet: None, headers: Vec::new(), count: 0 }
+        Self { sheet: None, headers: Vec::new(), count: 0, failed_assets: Vec::new() }
+    }
+
+    /// The assets among them.
+    pub fn failed_assets(&self) -> &[AssetId] {
+        &self.failed_assets
     }
 
     /// Begins the sheet, once the report's columns are known.
@@ -56,7 +65,11 @@ impl Rejects {
 
     /// Adds an asset: the four columns that the cleanup reads, so that the sheet can be fed back as a report.
     pub fn add_asset(&mut self, asset: &RejectedAsset<'_>) -> std::io::Result<()> {
+        if self.sheet.is_none() {
+            self.set_headers(&OWN_COLUMNS.map(str::to_owned))?;
+        }
         self.count += 1;
+        self.failed_assets.push(asset.asset_id);
         let Some(sheet) = &mut self.sheet else { return Ok(()) };
         let fields: Vec<&str> = self
             .headers

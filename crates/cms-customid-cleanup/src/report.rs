@@ -2,6 +2,7 @@
 
 use dn_core::eventbridge::Event;
 use dn_core::task::{End, Exit, Report, RunInfo, clock};
+use dn_domain::cleanup_plan::{ChannelCounts, Overview};
 use dn_domain::tally::CleanupTally;
 use serde_json::{Value, json};
 
@@ -25,6 +26,14 @@ pub struct Tally {
     pub youtube_calls: u64,
     /// How long the writes take at the configured rate: of the plan, and of what is left once the run has ended.
     pub eta_seconds: Option<u64>,
+    /// Which command was given.
+    pub command: Option<&'static str>,
+    /// The plan at a glance, once there is one.
+    pub overview: Option<Overview>,
+    /// How large the inputs were.
+    pub(crate) sizes: Option<crate::history::Sizes>,
+    /// The runs in the state folder, where they were asked for.
+    pub runs: Option<Vec<Value>>,
     /// Where the export is.
     pub export_path: Option<String>,
     /// Where the plan is.
@@ -44,17 +53,20 @@ impl Tally {
 /// Makes the report of an end.
 pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
     let (status, detail_type) = match end.exit {
-        Exit::Done => ("success", "CMS Custom ID Cleanup Completed"),
+        Exit::Done | Exit::Changes => ("success", "CMS Custom ID Cleanup Completed"),
         Exit::RowsFailed => ("partial", "CMS Custom ID Cleanup Completed"),
         Exit::Deferred => ("deferred", "CMS Custom ID Cleanup Deferred"),
         _ => ("failed", "CMS Custom ID Cleanup Failed"),
     };
+    if let Some(runs) = &tally.runs {
+        return Report { summary: json!(runs), text: runs_text(runs), event: None, counts: Vec::new() };
+    }
     let mut detail = counts(run, tally, status);
     if let Some(error) = &end.error {
         detail["error"] = error.clone().into();
         detail["exitCode"] = end.exit.code().into();
     }
-    let told = !run.dry_run && tally.ignored.is_none();
+    let told = !run.dry_run && tally.ignored.is_none() && tally.command != Some("plan");
     let event = told.then(|| Event {
         source: SOURCE.to_owned(),
         detail_type: detail_type.to_owned(),
@@ -75,6 +87,8 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
         "rejectedRowCount": tally.rejected_rows,
         "dryRun": run.dry_run,
         "ignored": tally.ignored,
+        "command": tally.command,
+        "channels": tally.overview.as_ref().map(channels),
     });
     if let (Value::Object(summary), Value::Object(more)) = (&mut summary, more) {
         summary.extend(more);
@@ -104,14 +118,19 @@ fn text(run: &RunInfo, tally: &Tally, status: &str) -> String {
         return format!("cms-customid-cleanup: nothing to do: {reason}\n");
     }
     let CleanupTally { updated, already_right, skipped, conflict, failed, total } = tally.assets;
-    let dry = if run.dry_run { " (dry run: nothing was written)" } else { "" };
-    let mut text = format!(
+    let is_plan = run.dry_run || tally.command == Some("plan");
+    let dry = if is_plan { " (nothing was written)" } else { "" };
+    let mut text =
+        tally.overview.as_ref().filter(|_| is_plan).map_or_else(String::new, |plan| plan_text(plan, tally));
+    let _ = write!(
+        text,
         "cms-customid-cleanup {status}{dry}\n  \
-         {updated:>8} updated\n  \
+         {updated:>8} {}\n  \
          {already_right:>8} already right\n  \
-         {skipped:>8} left alone, their custom ID was set by hand\n  \
+         {skipped:>8} left alone, their custom ID was set by somebody else\n  \
          {conflict:>8} in conflict, left alone\n  \
-         {failed:>8} refused, gone or failed\n"
+         {failed:>8} refused, gone or failed\n",
+        if is_plan { "to be updated" } else { "updated" }
     );
     // Writing to a String cannot fail.
     if tally.remaining() > 0 {
@@ -145,4 +164,79 @@ fn metric_counts(tally: &Tally) -> Vec<(&'static str, u64)> {
         ("RemainingCount", tally.remaining()),
         ("YoutubeCalls", tally.youtube_calls),
     ]
+}
+
+/// The plan's channels for programs.
+fn channels(plan: &Overview) -> Value {
+    let channels = plan.channels().into_iter().map(|(channel, counts)| {
+        let mut row = json!(counts);
+        row["channelId"] = json!(channel);
+        row
+    });
+    channels.collect()
+}
+
+/// So many channels stand in the table for people; the rest is summed up.
+const CHANNELS_SHOWN: usize = 20;
+
+/// The plan for people: what changes for each channel.
+fn plan_text(plan: &Overview, tally: &Tally) -> String {
+    use std::fmt::Write as _;
+    let channels = plan.channels();
+    let mut text = format!(
+        "{:<24} {:>8} {:>8} {:>9} {:>8} {:>8} {:>8} {:>8}\n",
+        "channel", "empty", "default", "overwrite", "right", "by hand", "conflict", "rejected"
+    );
+    let mut row = |name: &str, counts: &ChannelCounts| {
+        let _ = writeln!(
+            text,
+            "{name:<24} {:>8} {:>8} {:>9} {:>8} {:>8} {:>8} {:>8}",
+            counts.fill_empty,
+            counts.fill_default,
+            counts.overwrite,
+            counts.already_right,
+            counts.set_by_hand,
+            counts.conflict,
+            counts.rejected
+        );
+    };
+    for (channel, counts) in channels.iter().take(CHANNELS_SHOWN) {
+        row(channel.as_str(), counts);
+    }
+    row("all", &plan.total());
+    if channels.len() > CHANNELS_SHOWN {
+        let _ =
+            writeln!(text, "({} channels more; all of them with --json)", channels.len() - CHANNELS_SHOWN);
+    }
+    let seconds = tally.eta_seconds.unwrap_or_default();
+    let _ = writeln!(text, "{} writes, {seconds} s at the configured rate\n", plan.total().writes());
+    text
+}
+
+fn runs_text(runs: &[Value]) -> String {
+    use std::fmt::Write as _;
+    let mut text = format!(
+        "{:<30} {:<6} {:<25} {:>4} {:>8} {:>8} {:>8}  {}\n",
+        "run", "what", "ended", "exit", "updated", "failed", "left", "started by"
+    );
+    let cell = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "-".to_owned(),
+        value => value.to_string(),
+    };
+    for run in runs {
+        let _ = writeln!(
+            text,
+            "{:<30} {:<6} {:<25} {:>4} {:>8} {:>8} {:>8}  {}",
+            cell(&run["runId"]),
+            cell(&run["command"]),
+            cell(&run["timestamp"]),
+            cell(&run["exitCode"]),
+            cell(&run["updatedCount"]),
+            cell(&run["failedCount"]),
+            cell(&run["remainingCount"]),
+            cell(&run["triggeredBy"])
+        );
+    }
+    text
 }

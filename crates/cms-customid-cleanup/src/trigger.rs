@@ -24,6 +24,8 @@ pub enum Gate {
     Ignore {
         /// Why.
         reason: String,
+        /// The event's id, where it is known.
+        event_id: Option<String>,
     },
 }
 
@@ -63,7 +65,7 @@ pub fn gate(given: Option<&str>, environment: &Environment, problems: &mut Probl
     };
     match trigger {
         None => Some(Gate::Manual),
-        Some(trigger) => decide(trigger, problems),
+        Some(trigger) => decide(&trigger, problems),
     }
 }
 
@@ -111,8 +113,8 @@ fn read_event(given: &str) -> Result<Trigger, String> {
 }
 
 /// An event that lacks what decides is a mistake of whoever wired it; one that says something else is not for us.
-fn decide(trigger: Trigger, problems: &mut Problems) -> Option<Gate> {
-    let ignore = |reason: String| Some(Gate::Ignore { reason });
+fn decide(trigger: &Trigger, problems: &mut Problems) -> Option<Gate> {
+    let ignore = |reason: String| Some(Gate::Ignore { reason, event_id: trigger.event_id.clone() });
     match (&trigger.source, &trigger.detail_type, &trigger.status) {
         (Some(source), _, _) if source != SOURCE => {
             ignore(format!("the event's source is {source:?}, not {SOURCE:?}"))
@@ -123,7 +125,7 @@ fn decide(trigger: Trigger, problems: &mut Problems) -> Option<Gate> {
         (_, _, Some(status)) if status != SUCCESS => {
             ignore(format!("the backfill's status is {status:?}, not {SUCCESS:?}"))
         }
-        (Some(_), Some(_), Some(_)) => Some(Gate::Go { event_id: trigger.event_id }),
+        (Some(_), Some(_), Some(_)) => Some(Gate::Go { event_id: trigger.event_id.clone() }),
         (source, kind, status) => {
             let missing: Vec<&str> = [
                 (source, "source (TRIGGER_SOURCE)"),

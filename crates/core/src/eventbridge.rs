@@ -109,6 +109,11 @@ impl EventBus {
         Ok(ids)
     }
 
+    /// The error of a bus that did not answer within the time that whoever publishes had.
+    pub fn no_answer(&self, within: std::time::Duration) -> PublishError {
+        self.temporary(format!("no answer within {} s", within.as_secs()))
+    }
+
     async fn publish_call(&self, events: &[Event]) -> Result<Vec<String>, PublishError> {
         let mut ids: Vec<Option<String>> = vec![None; events.len()];
         let mut open: Vec<usize> = (0..events.len()).collect();

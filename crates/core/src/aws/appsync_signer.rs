@@ -42,6 +42,13 @@ pub enum AwsError {
     Unsignable(String),
 }
 
+impl AwsError {
+    /// Whether asking again may help: the source of the credentials had a bad moment.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Credentials { temporary: true, .. })
+    }
+}
+
 /// Signs requests to AppSync as the task's role (Signature Version 4, service `appsync`).
 ///
 /// Cheap to clone; all clones share the credentials. Temporary credentials are kept until shortly before they end,

@@ -108,7 +108,7 @@ impl GraphqlError {
     }
 
     /// AppSync has no type for its own 30-second limit: the text is all there is.
-    fn is_timeout(&self) -> bool {
+    pub fn is_timeout(&self) -> bool {
         self.error_type() == "ExecutionTimeout"
             || self.message.as_deref().is_some_and(|text| text.starts_with("Execution timed out"))
     }

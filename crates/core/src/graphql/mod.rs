@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 
+use crate::transport::client::target;
 use crate::transport::error::excerpt;
 use crate::transport::{Call, CallError, CallErrorKind, Transport, backoff, wait};
 use answer::{GraphqlAnswer, judge_mutation, judge_query};
@@ -202,7 +203,7 @@ impl AppSync {
     fn unusable(&self, reason: &str) -> CallError {
         CallError {
             operation: "appsync".to_owned(),
-            target: format!("POST {}", self.endpoint),
+            target: target(&Method::POST, &self.endpoint),
             kind: CallErrorKind::BadAnswer,
             reason: excerpt(reason.as_bytes()),
             tries: 1,
@@ -238,7 +239,7 @@ fn note_outcomes(
         let alias = documents::alias(position);
         let error = answer.errors.iter().find(|error| error.alias() == Some(alias.as_str()));
         outcomes[*index] = match error {
-            Some(error) if error.is_throttle() => {
+            Some(error) if error.is_throttle() || error.is_timeout() => {
                 throttled.push((*index, error.to_string()));
                 None
             }

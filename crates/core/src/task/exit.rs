@@ -27,6 +27,8 @@ pub enum Exit {
     Unauthorized,
     /// Quota or time budget used up; a later run goes on.
     Deferred,
+    /// `plan --detailed-exitcode`: there are changes to be made.
+    Changes,
     /// Another run holds the lock.
     Locked,
     /// SIGINT.
@@ -48,6 +50,7 @@ impl Exit {
             Self::Guard => 6,
             Self::Unauthorized => 7,
             Self::Deferred => 8,
+            Self::Changes => 10,
             Self::Locked => 11,
             Self::Interrupted => 130,
             Self::Terminated => 143,
@@ -56,7 +59,7 @@ impl Exit {
 
     /// Whether the run came to its own end: done, or done but for some rows.
     pub fn is_finished(self) -> bool {
-        matches!(self, Self::Done | Self::RowsFailed)
+        matches!(self, Self::Done | Self::Changes | Self::RowsFailed)
     }
 
     /// Whether somebody has to be told that the run failed. One that stood back for another, or left the rest for
@@ -112,6 +115,10 @@ fn known(link: &(dyn std::error::Error + 'static)) -> Option<Exit> {
             PublishError::Fatal { .. } => Exit::Unauthorized,
             _ => Exit::Temporary,
         });
+    }
+    // The local disk is full, or may not be written: a plan, a journal or rejects that cannot be gathered.
+    if link.downcast_ref::<std::io::Error>().is_some() {
+        return Some(Exit::Temporary);
     }
     None
 }

@@ -24,9 +24,11 @@ use crate::transport::wait;
 
 /// What is under way when a run is told to stop has this long to end; ECS kills 30 s after SIGTERM by default, and
 /// the event has to go out in what is left.
-const DRAIN: Duration = Duration::from_secs(20);
-/// A run that could not start tells the bus so within this, or not at all.
-const USAGE_EVENT_DEADLINE: Duration = Duration::from_secs(10);
+const DRAIN: Duration = Duration::from_secs(18);
+/// How long a store and a bus may take with a run's end.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// And when the process is about to be killed, or never began.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Runs a task from its command line to its exit code.
 pub fn launch<T: Task>() -> ExitCode {
@@ -59,6 +61,7 @@ struct Teller {
     bus: Option<EventBus>,
     folder: Option<Arc<RunFolder>>,
     started: Instant,
+    patience: Duration,
 }
 
 async fn drive<T: Task>(args: &T::Args, environment: &Environment) -> Exit {
@@ -81,12 +84,13 @@ async fn drive<T: Task>(args: &T::Args, environment: &Environment) -> Exit {
     let dry_run = settings.as_ref().is_some_and(|settings| settings.dry_run);
     let mut info =
         RunInfo { run_id: new_run_id(started_at), started_at, ended_at: started_at, duration_ms: 0, dry_run };
-    let mut teller = Teller { json: frame.output.json, format, bus: None, folder: None, started };
+    let mut teller =
+        Teller { json: frame.output.json, format, bus: None, folder: None, started, patience: PATIENCE };
     if let Some(tally) = aside {
         return teller.tell::<T>(&mut info, &Mutex::new(tally), End { exit: Exit::Done, error: None }).await;
     }
     let aws = aws::load(&aws::AwsSettings::default()).await;
-    let tally = Arc::new(Mutex::new(T::Tally::default()));
+    let tally = Arc::new(Mutex::new(task.as_ref().map_or_else(T::Tally::default, T::begin)));
 
     let Some(task) = task.filter(|_| problems.list().is_empty()) else {
         let list = problems.list();
@@ -100,8 +104,9 @@ async fn drive<T: Task>(args: &T::Args, environment: &Environment) -> Exit {
         if let Some(settings) = settings.filter(|_| deployed && !dry_run) {
             teller.bus = Some(EventBus::new(&aws, settings.event_bus));
         }
-        let told = teller.tell::<T>(&mut info, &tally, end);
-        return tokio::time::timeout(USAGE_EVENT_DEADLINE, told).await.map_or(Exit::Usage, |_| Exit::Usage);
+        teller.patience = LAST_WORDS;
+        teller.tell::<T>(&mut info, &tally, end).await;
+        return Exit::Usage;
     };
 
     let stop = Stop::default();
@@ -140,6 +145,9 @@ async fn drive<T: Task>(args: &T::Args, environment: &Environment) -> Exit {
         tally: Arc::clone(&tally),
     };
     let end = work(&task, &context, &stop, &hurry).await;
+    if stop.is_signalled() {
+        teller.patience = LAST_WORDS;
+    }
     let exit = teller.tell::<T>(&mut info, &tally, end).await;
     // Given back last: the next run finds this one's summary.
     if let Some(lock) = lock {
@@ -159,16 +167,22 @@ async fn prepare_outside(
     writes: bool,
 ) -> anyhow::Result<Option<Lock>> {
     let Some(settings) = settings else { return Ok(None) };
+    // Before anything that can fail: of a run that cannot begin the bus is told too.
+    if writes {
+        teller.bus = Some(EventBus::new(aws, settings.event_bus.clone()));
+    }
     let store = Store::open(&settings.state_uri, aws)?;
     let folder = Arc::new(RunFolder::new(store.clone(), task, &info.run_id));
     if !writes {
         teller.folder = Some(folder);
         return Ok(None);
     }
-    // A run that loses leaves no trace: neither a folder nor an event.
+    let bus = EventBus::new(aws, settings.event_bus.clone());
     let lock = match Lock::acquire(&store, task, &info.run_id, settings.lock_lease).await? {
         Acquired::Held(lock) => lock,
         Acquired::Busy(holder) => {
+            // A run that loses leaves no trace: neither a folder nor an event.
+            teller.bus = None;
             let message = format!(
                 "another run holds the lock: {} (until {} at least); start again when it has ended",
                 holder.run_id, holder.expires_at
@@ -177,10 +191,7 @@ async fn prepare_outside(
         }
     };
     teller.folder = Some(folder);
-    let bus = EventBus::new(aws, settings.event_bus.clone());
-    let checked = bus.check().await;
-    teller.bus = Some(bus);
-    if let Err(error) = checked {
+    if let Err(error) = bus.check().await {
         lock.release().await;
         return Err(error.into());
     }
@@ -268,15 +279,21 @@ impl Teller {
         let Some(folder) = &self.folder else { return Ok(()) };
         let mut bytes = serde_json::to_vec_pretty(&report.summary).map_err(|error| error.to_string())?;
         bytes.push(b'\n');
-        folder
-            .put("summary.json", bytes)
-            .await
-            .map_err(|error| format!("the summary could not be kept: {error}"))
+        let kept = tokio::time::timeout(self.patience, folder.put("summary.json", bytes)).await;
+        let kept =
+            kept.map_err(|_| "no answer in time".to_owned()).and_then(|kept| kept.map_err(|e| e.to_string()));
+        kept.map_err(|error| format!("the summary could not be kept: {error}"))
     }
 
     async fn publish(&self, report: &Report) -> Result<(), PublishError> {
         match (&self.bus, &report.event) {
-            (Some(bus), Some(event)) => bus.publish(std::slice::from_ref(event)).await.map(drop),
+            (Some(bus), Some(event)) => {
+                let published = bus.publish(std::slice::from_ref(event));
+                match tokio::time::timeout(self.patience, published).await {
+                    Ok(published) => published.map(drop),
+                    Err(_) => Err(bus.no_answer(self.patience)),
+                }
+            }
             _ => Ok(()),
         }
     }
@@ -320,7 +337,7 @@ fn watch_signals(stop: Stop, hurry: tokio_util::sync::CancellationToken) {
                 _ = terminate.recv() => StopReason::Terminate,
                 _ = interrupt.recv() => StopReason::Interrupt,
             };
-            if stop.is_begun() && stop.reason() != Some(StopReason::TimeUp) {
+            if stop.is_signalled() {
                 hurry.cancel();
             }
             tracing::warn!(?reason, "told to stop: no new call is begun");

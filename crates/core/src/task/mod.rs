@@ -17,7 +17,7 @@ mod telemetry;
 
 pub use exit::{End, Ended, Exit, InputError};
 pub use launch::launch;
-pub use progress::Progress;
+pub use progress::{Progress, Step as ProgressStep};
 pub use run_folder::{RunFolder, Scratch, new_run_id};
 pub use settings::{Environment, GraphqlArgs, OutputArgs, Problems, RunArgs, YoutubeArgs};
 pub use stop::{Stop, StopReason};
@@ -52,6 +52,11 @@ pub trait Task: Sized {
 
     /// Settings into a task that can start, or every problem at once.
     fn prepare(args: &Self::Args, environment: &Environment, problems: &mut Problems) -> Option<Self>;
+
+    /// What is known before the work begins: the tally of a run that ends before it.
+    fn begin(&self) -> Self::Tally {
+        Self::Tally::default()
+    }
 
     /// Whether the run writes to the outside: then it takes the task's lock and tells the bus its end.
     fn writes(&self, dry_run: bool) -> bool {

@@ -35,14 +35,33 @@ impl RunFolder {
         self.store.put(&self.key(name), bytes.into(), Condition::None).await.map(drop)
     }
 
-    /// Writes a file that was gathered on the local disk, and beside it its SHA-256 in the form that `sha256sum -c`
-    /// reads; durable when it returns. The local copy is handed back.
-    pub async fn put_scratch(&self, name: &str, scratch: Scratch) -> Result<tempfile::TempPath, StoreError> {
+    /// Writes a local file.
+    pub async fn put_file(&self, name: &str, path: &std::path::Path) -> Result<(), StoreError> {
+        self.store.put_file(&self.key(name), path).await.map(drop)
+    }
+
+    /// Writes a file that was gathered on the local disk; durable when it returns. The local copy is handed back, with
+    /// the SHA-256 of its bytes.
+    pub async fn put_scratch(
+        &self,
+        name: &str,
+        scratch: Scratch,
+    ) -> Result<(tempfile::TempPath, String), StoreError> {
         let (path, sha256) =
             scratch.finish().map_err(|error| StoreError::Io { uri: self.uri(name), error })?;
         self.store.put_file(&self.key(name), &path).await?;
+        Ok((path, sha256))
+    }
+
+    /// As [`Self::put_scratch`], and beside it the SHA-256 in the form that `sha256sum -c` reads.
+    pub async fn put_plan(
+        &self,
+        name: &str,
+        scratch: Scratch,
+    ) -> Result<(tempfile::TempPath, String), StoreError> {
+        let (path, sha256) = self.put_scratch(name, scratch).await?;
         self.put(&format!("{name}.sha256"), format!("{sha256}  {name}\n").into_bytes()).await?;
-        Ok(path)
+        Ok((path, sha256))
     }
 
     fn key(&self, name: &str) -> String {

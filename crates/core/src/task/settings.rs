@@ -59,7 +59,7 @@ pub struct RunArgs {
     #[arg(long, global = true, env = "MAX_DURATION", value_name = "DURATION")]
     pub max_duration: Option<String>,
     /// Read everything, decide everything, write nothing outside the run folder
-    #[arg(long, global = true, env = "DRY_RUN", num_args = 0..=1, default_missing_value = "true", default_value = "false", value_name = "BOOL", hide_possible_values = true)]
+    #[arg(long, global = true, env = "DRY_RUN", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_name = "BOOL", hide_possible_values = true)]
     pub dry_run: String,
 }
 

@@ -39,8 +39,8 @@ impl Stop {
         self.token.clone()
     }
 
-    /// Whether it has begun.
-    pub fn is_begun(&self) -> bool {
-        self.token.is_cancelled()
+    /// Whether a signal began it: the process will be killed before long.
+    pub fn is_signalled(&self) -> bool {
+        matches!(self.reason(), Some(StopReason::Terminate | StopReason::Interrupt))
     }
 }

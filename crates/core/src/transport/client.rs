@@ -48,7 +48,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// One call at a time as fast as it goes, with the usual five tries.
+    /// A few calls at a time as fast as they go, with the usual five tries.
     pub fn unhurried(max_wait: Duration) -> Self {
         Self { rate_per_second: None, max_in_flight: 4, max_wait, max_tries: Some(MAX_TRIES) }
     }
@@ -122,6 +122,7 @@ pub struct Transport {
     lease: Option<Arc<Lease>>,
 }
 
+const STOPPING: &str = "the run is being stopped";
 const LOCK_LOST: &str = "the lease of the task's lock is over (a store that did not answer, or a process that was \
     frozen); another run may hold it by now";
 
@@ -243,8 +244,20 @@ impl Transport {
             };
             let (headers, token) = match self.authorize(call).await {
                 Ok(proof) => proof,
+                // Where the credentials come from may have a bad moment, as any server.
+                Err(error) if error.kind == CallErrorKind::Exhausted => {
+                    if self.max_tries.is_some_and(|max| tries + 1 >= max) {
+                        return Err(fail(error.kind, error.reason));
+                    }
+                    tries += 1;
+                    drop(permit);
+                    self.pause(waits.next()).await;
+                    continue;
+                }
                 Err(error) => return Err(fail(error.kind, error.reason)),
             };
+            // Asked last: signing in may have taken its time.
+            self.may_begin().map_err(|(kind, reason)| fail(kind, reason))?;
             tries += 1;
             self.sent.fetch_add(1, Ordering::Relaxed);
             let sent = courier.carry(headers).await;
@@ -315,30 +328,35 @@ impl Transport {
     /// Waits for a turn: a free place, the shared pause, and the rate. The place is taken last, so that a pause
     /// holds no place.
     async fn permit(&self) -> Result<tokio::sync::SemaphorePermit<'_>, (CallErrorKind, String)> {
-        let interrupted = || (CallErrorKind::Interrupted, "the run is being stopped".to_owned());
+        let interrupted = || (CallErrorKind::Interrupted, STOPPING.to_owned());
         loop {
             let permit = tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => return Err(interrupted()),
                 permit = self.permits.acquire() => permit.map_err(|_| interrupted())?,
             };
-            if let Some((kind, reason)) = self.halted.get() {
-                return Err((kind.clone(), reason.clone()));
-            }
             let paused = self.pacer().wait_from(Instant::now());
             let turn = paused.or_else(|| {
                 let limiter = self.limiter.as_ref()?;
                 limiter.check().err().map(|not_until| not_until.wait_time_from(self.clock.now()))
             });
-            let Some(turn) = turn else {
-                // Asked last: nothing lies between this and the sending but the headers.
-                return match &self.lease {
-                    Some(lease) if !lease.is_held() => Err((CallErrorKind::LockLost, LOCK_LOST.to_owned())),
-                    _ => Ok(permit),
-                };
-            };
+            let Some(turn) = turn else { return Ok(permit) };
             drop(permit);
             self.pause(Some(turn)).await;
+        }
+    }
+
+    /// Whether a call may begin now: not once the run is being stopped, a verdict was fatal, or the lease is over.
+    fn may_begin(&self) -> Result<(), (CallErrorKind, String)> {
+        if self.shutdown.is_cancelled() {
+            return Err((CallErrorKind::Interrupted, STOPPING.to_owned()));
+        }
+        if let Some((kind, reason)) = self.halted.get() {
+            return Err((kind.clone(), reason.clone()));
+        }
+        match &self.lease {
+            Some(lease) if !lease.is_held() => Err((CallErrorKind::LockLost, LOCK_LOST.to_owned())),
+            _ => Ok(()),
         }
     }
 
@@ -353,7 +371,7 @@ impl Transport {
         let mut used = None;
         let refuse = |reason: String| CallError {
             operation: call.operation.to_owned(),
-            target: target(call),
+            target: target(&call.method, &call.url),
             kind: CallErrorKind::Unauthorized,
             reason,
             tries: 0,
@@ -369,7 +387,14 @@ impl Transport {
                 let proof = signer
                     .sign(&call.method, &call.url, &call.headers, &call.body, clock::system_now())
                     .await
-                    .map_err(|error| refuse(format!("the request could not be signed: {error}")))?;
+                    .map_err(|error| {
+                        let kind = if error.is_temporary() {
+                            CallErrorKind::Exhausted
+                        } else {
+                            CallErrorKind::Unauthorized
+                        };
+                        CallError { kind, ..refuse(format!("the request could not be signed: {error}")) }
+                    })?;
                 headers.extend(proof.into_iter().map(|(name, value)| (Some(name), value)));
             }
             Authorization::Bearer(cache) => {
@@ -395,7 +420,14 @@ impl Transport {
             self.halted.get_or_init(|| (kind.clone(), reason.clone()));
         }
         let operation = call.operation.to_owned();
-        CallError { operation, target: target(call), kind, reason, tries, elapsed: started.elapsed() }
+        CallError {
+            operation,
+            target: target(&call.method, &call.url),
+            kind,
+            reason,
+            tries,
+            elapsed: started.elapsed(),
+        }
     }
 
     fn pacer(&self) -> MutexGuard<'_, Pacer> {
@@ -445,10 +477,10 @@ fn out_of_patience(reason: &str, failing_for: Duration) -> String {
 }
 
 /// Method and address without the query, which may name a content owner.
-fn target(call: &Call) -> String {
-    let mut url = call.url.clone();
+pub(crate) fn target(method: &Method, url: &url::Url) -> String {
+    let mut url = url.clone();
     url.set_query(None);
-    format!("{} {url}", call.method)
+    format!("{method} {url}")
 }
 
 fn sensitive(value: &str) -> Result<HeaderValue, String> {

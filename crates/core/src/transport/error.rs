@@ -92,12 +92,14 @@ pub fn excerpt(body: &[u8]) -> String {
 
 /// Replaces what looks like a Google token or a key (`ya29.…`, `AIza…`, `da2-…`, `1//…`) by a mask.
 fn mask_tokens(text: &str) -> String {
-    text.split_inclusive(|c: char| c.is_whitespace() || matches!(c, '"' | ',' | '\'' | '=' | '&' | '\\'))
-        .map(|word| {
-            let secret = ["ya29.", "AIza", "da2-", "1//", "eyJ"].iter().any(|start| word.starts_with(start));
-            if secret { "[masked] " } else { word }
-        })
-        .collect()
+    text.split_inclusive(|c: char| {
+        c.is_whitespace() || matches!(c, '"' | ',' | ':' | '\'' | '=' | '&' | '\\')
+    })
+    .map(|word| {
+        let secret = ["ya29.", "AIza", "da2-", "1//", "eyJ"].iter().any(|start| word.starts_with(start));
+        if secret { "[masked] " } else { word }
+    })
+    .collect()
 }
 
 #[cfg(test)]

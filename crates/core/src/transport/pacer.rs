@@ -30,12 +30,14 @@ pub struct Pacer {
     not_before: Option<Instant>,
     failing_since: Option<Instant>,
     failures_in_a_row: u32,
+    /// How many pauses have followed each other without a success between them.
+    steps: u32,
 }
 
 impl Pacer {
     /// A pacer that bears a server which only fails for `max_wait`, counted from the first failure.
     pub fn new(max_wait: Duration) -> Self {
-        Self { max_wait, not_before: None, failing_since: None, failures_in_a_row: 0 }
+        Self { max_wait, not_before: None, failing_since: None, failures_in_a_row: 0, steps: 0 }
     }
 
     /// How long everybody has to wait from `now`, if at all.
@@ -48,12 +50,20 @@ impl Pacer {
     pub fn succeeded(&mut self) {
         self.failing_since = None;
         self.failures_in_a_row = 0;
+        self.steps = 0;
     }
 
     /// The server refused for rate: everybody waits for what it said, or for a step of the schedule.
     pub fn rate_limited(&mut self, now: Instant, retry_after: Option<Duration>) -> Patience {
-        let step = backoff::nth(self.failures_in_a_row);
-        self.pause_until(now + retry_after.unwrap_or(step));
+        let step = backoff::nth(self.steps);
+        // Calls that were under way together are refused together: one step for all of them.
+        let is_news = self.wait_from(now).is_none();
+        if is_news {
+            self.steps = self.steps.saturating_add(1);
+        }
+        if is_news || retry_after.is_some() {
+            self.pause_until(now + retry_after.unwrap_or(step));
+        }
         self.note_failure(now)
     }
 
@@ -62,8 +72,9 @@ impl Pacer {
     pub fn failed(&mut self, now: Instant, retry_after: Option<Duration>) -> Patience {
         if let Some(wait) = retry_after {
             self.pause_until(now + wait);
-        } else if self.failures_in_a_row + 1 >= STORM_FROM {
-            self.pause_until(now + backoff::nth(self.failures_in_a_row + 1 - STORM_FROM));
+        } else if self.failures_in_a_row + 1 >= STORM_FROM && self.wait_from(now).is_none() {
+            self.pause_until(now + backoff::nth(self.steps));
+            self.steps = self.steps.saturating_add(1);
         }
         self.note_failure(now)
     }
@@ -116,6 +127,21 @@ mod tests {
         assert_eq!(pacer.wait_from(start), None);
         pacer.failed(start, None);
         assert!(pacer.wait_from(start).is_some());
+    }
+
+    #[test]
+    fn a7_a_burst_of_refusals_at_one_moment_is_one_step() {
+        let start = Instant::now();
+        let mut pacer = Pacer::new(60 * SECOND);
+        for _ in 0..32 {
+            pacer.rate_limited(start, None);
+        }
+        assert!(pacer.wait_from(start).unwrap() <= 2 * backoff::FIRST_WAIT, "{pacer:?}");
+        let later = start + SECOND;
+        for _ in 0..32 {
+            pacer.failed(later, None);
+        }
+        assert!(pacer.wait_from(later).unwrap() <= 4 * backoff::FIRST_WAIT, "{pacer:?}");
     }
 
     #[test]

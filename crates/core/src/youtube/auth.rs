@@ -130,18 +130,6 @@ impl Credentials {
             Self::Static(_) => "static",
         }
     }
-
-    /// Every secret text in it, for a log writer that takes them out.
-    pub fn secrets(&self) -> Vec<SecretString> {
-        match self {
-            Self::ServiceAccount(key) => vec![key.private_key.clone().into()],
-            Self::AuthorizedUser { client_secret, refresh_token, .. } => {
-                vec![client_secret.clone(), refresh_token.clone()]
-            }
-            Self::TokenService { api_key, .. } => vec![api_key.clone()],
-            Self::Static(token) => vec![token.clone()],
-        }
-    }
 }
 
 /// Where tokens come from, made ready.
@@ -236,6 +224,7 @@ impl TokenCache {
     }
 
     async fn fetch(&self) -> Result<CachedToken, CallError> {
+        let asked_at = Instant::now();
         let answer = match &self.source {
             Source::Static(secret) => return Ok(CachedToken { secret: secret.clone(), renew_at: None }),
             Source::Exchange(call) => self.transport.send(call, &judge).await?,
@@ -244,7 +233,6 @@ impl TokenCache {
                 self.transport.send_by(&YupCourier { authenticator }, &call, &judge).await?
             }
         };
-        let asked_at = Instant::now();
         let token = read_token(&answer).ok_or_else(|| CallError {
             operation: "oauth token".to_owned(),
             target: String::new(),
@@ -312,7 +300,12 @@ fn judge(answer: &Answer) -> Verdict {
                 excerpt(error_description.as_bytes())
             )
         }
-        None => format!("HTTP {}: {}", answer.status, excerpt(&answer.body)),
+        // A body of another form may repeat what it was asked with.
+        None => format!(
+            "HTTP {} with a body of {} bytes that is no OAuth error",
+            answer.status,
+            answer.body.len()
+        ),
     };
     let temporary = matches!(
         problem.as_ref().map(|p| p.error.as_str()),

@@ -14,7 +14,7 @@ use crate::transport::{Answer, Call, CallError, Transport, Verdict};
 /// `assets.list` takes so many ids a call at most.
 pub const ASSETS_PER_READ: usize = 50;
 /// What is asked for of an asset: the rest of its metadata is not ours to look at.
-const FIELDS: &str = "items(id,aliasId,type,metadataMine(customId,artist))";
+const FIELDS: &str = "kind,items(id,aliasId,type,metadataMine(customId,artist))";
 
 /// What the API says of an asset that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +53,28 @@ pub enum Echo {
 
 #[derive(Deserialize)]
 struct AssetList {
+    /// Without its kind an answer is no list: any JSON object would be one with no assets in it, all of them gone.
+    #[serde(deserialize_with = "asset_list_kind", rename = "kind")]
+    _kind: (),
     #[serde(default)]
     items: Vec<Asset>,
+}
+
+fn asset_list_kind<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    let kind = String::deserialize(deserializer)?;
+    if kind.to_ascii_lowercase().ends_with("#assetlist") {
+        return Ok(());
+    }
+    Err(serde::de::Error::custom(format!("its kind is {:?}, not an asset list", excerpt(kind.as_bytes()))))
+}
+
+/// The answer to a write: one without an id speaks of no asset.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenAsset {
+    id: String,
+    #[serde(default)]
+    metadata_mine: Option<Metadata>,
 }
 
 #[derive(Deserialize)]
@@ -126,10 +146,11 @@ impl ContentId {
         };
         let answer =
             self.transport.send(&call, &|answer| judge_read::<AssetList>(answer, Kind::Read)).await?;
-        let list: AssetList = serde_json::from_slice(&answer.body).unwrap_or(AssetList { items: Vec::new() });
-        let mut by_id = HashMap::with_capacity(list.items.len());
+        let items =
+            serde_json::from_slice::<AssetList>(&answer.body).map(|list| list.items).unwrap_or_default();
+        let mut by_id = HashMap::with_capacity(items.len());
         let mut merged_into = HashMap::new();
-        for asset in list.items {
+        for asset in items {
             let Some(id) = asset.id else { continue };
             for alias in asset.alias_id {
                 merged_into.insert(alias, id.clone());
@@ -173,20 +194,16 @@ impl ContentId {
             )]),
             body: body.into(),
         };
-        let answer = self.transport.send(&call, &|answer| judge_read::<Asset>(answer, Kind::Write)).await?;
-        let echoed: Asset = serde_json::from_slice(&answer.body).unwrap_or(Asset {
-            id: None,
-            alias_id: Vec::new(),
-            kind: None,
-            metadata_mine: None,
-        });
+        let answer =
+            self.transport.send(&call, &|answer| judge_read::<WrittenAsset>(answer, Kind::Write)).await?;
+        let Ok(echoed) = serde_json::from_slice::<WrittenAsset>(&answer.body) else {
+            return Ok(Echo::Different { custom_id: None, asset_id: None });
+        };
         let value = echoed.metadata_mine.and_then(|metadata| metadata.custom_id);
-        let same_value = value.as_deref().unwrap_or_default() == new;
-        let same_asset = echoed.id.as_deref() == Some(asset.as_str());
-        if same_value && same_asset {
+        if value.as_deref().unwrap_or_default() == new && echoed.id == asset.as_str() {
             Ok(Echo::Written)
         } else {
-            Ok(Echo::Different { custom_id: value, asset_id: echoed.id })
+            Ok(Echo::Different { custom_id: value, asset_id: Some(echoed.id) })
         }
     }
 

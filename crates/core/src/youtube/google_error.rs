@@ -75,6 +75,9 @@ pub fn judge(answer: &Answer, kind: Kind) -> Verdict {
                 "{reason}; the credential may not read for this content owner (YOUTUBE_CONTENT_OWNER)"
             ),
         },
+        // Whatever word Google has for it (newer services say PERMISSION_DENIED): this asset may not be written.
+        (403, _) => Verdict::Refused { code: "forbidden".to_owned(), reason },
+        (404, _) if kind == Kind::Write => Verdict::Refused { code: "gone".to_owned(), reason },
         (408 | 500..=599, _) => Verdict::Transient { reason, retry_after },
         (300..=399, _) => by_status(answer.status, &reason, None),
         _ => Verdict::Refused { code, reason },
@@ -113,6 +116,18 @@ mod tests {
     ) {
         let verdict = verdict(status, reason, kind);
         assert!(format!("{verdict:?}").starts_with(expected), "{verdict:?}");
+    }
+
+    #[test]
+    fn a11_a_refusal_without_a_list_of_errors_is_forbidden_all_the_same() {
+        let body = r#"{"error":{"code":403,"message":"The caller does not have permission","status":"PERMISSION_DENIED"}}"#;
+        let answer = Answer { status: 403, headers: http::HeaderMap::new(), body: body.as_bytes().into() };
+        match judge(&answer, Kind::Write) {
+            Verdict::Refused { code, reason } => {
+                assert!(code == "forbidden" && reason.contains("PERMISSION_DENIED"));
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

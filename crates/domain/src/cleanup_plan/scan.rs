@@ -21,7 +21,7 @@ pub struct Scan<'p> {
     by_asset: HashTable<u32>,
     mentions: Vec<Mention>,
     by_mention: HashTable<u32>,
-    unreadable: Vec<PartnerIndex>,
+    unreadable: Vec<(u64, PartnerIndex)>,
     stats: ScanStats,
 }
 
@@ -152,7 +152,7 @@ impl<'p> Scan<'p> {
                     }
                 }
                 Err(error) => {
-                    self.unreadable.push(channel);
+                    self.unreadable.push((self.hasher.hash_one(asset), channel));
                     fault.get_or_insert(("asset_id_invalid", "asset_id", error.to_string()));
                 }
             }
@@ -262,8 +262,15 @@ impl<'p> Scan<'p> {
         drop((by_asset, by_mention));
         mentions.sort_unstable_by_key(|mention| (mention.owner, mention.record));
         stats.partner_assets = assets.len() as u64;
-        stats.unreadable_assets =
-            unreadable.iter().filter(|channel| filter.contains(**channel)).count() as u64;
+        // However many rows say it, and of however many channels: one asset, once.
+        let mut unreadable: Vec<u64> = unreadable
+            .into_iter()
+            .filter(|(_, channel)| filter.contains(*channel))
+            .map(|(asset, _)| asset)
+            .collect();
+        unreadable.sort_unstable();
+        unreadable.dedup();
+        stats.unreadable_assets = unreadable.len() as u64;
         let mut rest = mentions.as_slice();
         let mut entries = Vec::with_capacity(if filter.is_all() { assets.len() } else { 0 });
         for (asset, owner) in assets.into_iter().zip(0_u32..) {
