@@ -288,3 +288,30 @@ async fn a_server_on_which_everything_fails_trips_the_breaker() {
     );
     assert!(rehearsal.sandbox.journal().count(Service::YouTube, "assets.patch") < 110);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_days_budget_of_calls_is_shared_by_its_runs_and_defers_the_rest() {
+    let rehearsal = Rehearsal::of(world(60, video)).await.unwrap();
+    let budget = ["--json", "--call-budget", "40", "--canary", "0", "--no-verify"];
+    let run = rehearsal.cleanup(&budget).await.unwrap();
+    assert_eq!(run.code, Some(8), "{run:?}");
+    let summary = run.summary().unwrap();
+    assert_eq!(
+        (&summary["updatedCount"], &summary["remainingCount"]),
+        (&json!(38), &json!(22)),
+        "2 of the 40 were reads"
+    );
+    assert!(
+        run.stderr.contains("--call-budget") && run.stderr.contains("midnight in Los Angeles"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(rehearsal.sandbox.journal().count(Service::YouTube, "*"), 40);
+    assert_eq!(rehearsal.events("CMS Custom ID Cleanup Deferred").len(), 1);
+
+    let run = rehearsal.cleanup(&budget).await.unwrap();
+    assert_eq!(run.code, Some(8), "nothing is left of the day: {run:?}");
+    assert_eq!(rehearsal.sandbox.journal().count(Service::YouTube, "*"), 40);
+    let run = rehearsal.cleanup(&["--json", "--call-budget", "1000"]).await.unwrap();
+    assert_eq!((run.code, &run.summary().unwrap()["updatedCount"]), (Some(0), &json!(22)), "{run:?}");
+}

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use dn_core::task::{Context, Ended, Exit};
 use dn_core::transport::{CallError, wait};
 use dn_core::youtube::content_id::{ASSETS_PER_READ, Echo, LiveAnswer};
+use dn_core::youtube::quota::reset_hint;
 use dn_domain::cleanup_plan::PlanLine;
 use dn_domain::id::AssetId;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -27,6 +28,8 @@ const BREAKER_WINDOW: usize = 100;
 /// So many outcomes go into one part of the journal.
 const OUTCOMES_PER_PART: usize = 2_000;
 
+/// Of so many calls a killed run may leave the day's budget in the dark.
+const CALLS_PER_SAVE: u64 = 200;
 /// What is under way when the run is told to stop has this long; the rest of the time before the process is killed is
 /// for the journal and the event.
 const DRAIN: Duration = Duration::from_secs(12);
@@ -56,7 +59,14 @@ pub(crate) async fn apply(job: &mut Job<'_>, planned: &Planned) -> anyhow::Resul
     let left = job.context.tally().remaining();
     let eta = eta_seconds(left, job.cleanup.youtube.rate_per_second);
     job.context.count(|tally| tally.eta_seconds = Some(eta));
-    done.with_context(|| format!("{left} of {} planned writes are left for the next run", planned.count))
+    done.with_context(|| match left {
+        0 => "every planned write was made".to_owned(),
+        left => format!(
+            "{left} of {} planned writes are left for the next run, {eta} s of work; {}",
+            planned.count,
+            reset_hint(job.context.info.started_at)
+        ),
+    })
 }
 
 async fn carry_out(
@@ -176,6 +186,12 @@ impl<I: Iterator<Item = anyhow::Result<PlanLine>>> Writes<'_, I> {
             self.progress.advance(1);
             if let Some(end) = end.or_else(|| self.breaker().map(anyhow::Error::from)) {
                 ended.get_or_insert(end);
+            }
+            if let Some(budget) = self.job.budget.as_ref().filter(|budget| budget.unsaved() >= CALLS_PER_SAVE)
+                && let Err(error) = budget.save().await
+            {
+                let error = anyhow::Error::from(error).context("the day's calls could not be kept");
+                ended.get_or_insert(error);
             }
             if journal.lines.len() >= OUTCOMES_PER_PART && ended.is_none() {
                 let flushed = journal.flush().await;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use dn_core::task::Context;
-use dn_core::youtube::ContentId;
 use dn_core::youtube::content_id::LiveAnswer;
+use dn_core::youtube::{CallBudget, ContentId};
 use dn_domain::cleanup_plan::{Live, LiveAsset, PlanLine};
 use dn_domain::id::AssetId;
 
@@ -17,6 +17,8 @@ pub(crate) struct Job<'a> {
     pub cleanup: &'a Cleanup,
     pub context: &'a Context<Tally>,
     pub content_id: Arc<ContentId>,
+    /// The day's budget of calls, if there is one.
+    pub budget: Option<Arc<CallBudget>>,
     /// `None` for a command that exports nothing.
     pub export: Option<Export>,
     pub rejects: Rejects,
@@ -66,7 +68,10 @@ impl Job<'_> {
 
     /// Keeps the rejects and puts the export in its place.
     pub async fn finish(self) -> anyhow::Result<()> {
-        let Self { context, content_id, export, rejects, aside: _aside, .. } = self;
+        let Self { context, content_id, budget, export, rejects, aside: _aside, .. } = self;
+        if let Some(budget) = budget {
+            budget.save().await?;
+        }
         context.count(|tally| tally.youtube_calls = content_id.request_count());
         if let Some(path) = export.and_then(Export::finish) {
             let place = if context.info.dry_run {

@@ -30,7 +30,7 @@ use dn_core::task::{
     RunInfo, Task, YoutubeArgs,
 };
 use dn_core::transport::{Authorization, Pace, Transport};
-use dn_core::youtube::{ContentId, Credentials, TokenCache};
+use dn_core::youtube::{CallBudget, ContentId, Credentials, TokenCache};
 use dn_domain::cleanup_plan::{PlanLine, Policy};
 use dn_domain::partner_channels::PartnerChannels;
 use trigger::Gate;
@@ -362,8 +362,22 @@ impl Cleanup {
     }
 
     async fn job<'a>(&'a self, context: &'a Context<Tally>) -> anyhow::Result<Job<'a>> {
-        let content_id = Arc::new(self.connect_youtube(context).await?);
-        Ok(Job { cleanup: self, context, content_id, export: None, rejects: Rejects::begin(), aside: None })
+        let budget = match self.youtube.call_budget {
+            Some(limit) => Some(Arc::new(
+                CallBudget::of_day(context.store()?, Self::NAME, limit, context.info.started_at).await?,
+            )),
+            None => None,
+        };
+        let content_id = Arc::new(self.connect_youtube(context, budget.clone()).await?);
+        Ok(Job {
+            budget,
+            cleanup: self,
+            context,
+            content_id,
+            export: None,
+            rejects: Rejects::begin(),
+            aside: None,
+        })
     }
 
     fn connect_graphql(&self, context: &Context<Tally>) -> anyhow::Result<AppSync> {
@@ -373,14 +387,19 @@ impl Cleanup {
         Ok(AppSync::new(transport, self.graphql.endpoint.clone()))
     }
 
-    async fn connect_youtube(&self, context: &Context<Tally>) -> anyhow::Result<ContentId> {
+    async fn connect_youtube(
+        &self,
+        context: &Context<Tally>,
+        budget: Option<Arc<CallBudget>>,
+    ) -> anyhow::Result<ContentId> {
         let YoutubeSettings { content_owner, credentials, api_base_url, .. } = &self.youtube;
         let tokens = self.token_cache(credentials, context).await?;
         let pace = self.youtube.pace(self.run.max_wait);
         let authorization = Authorization::Bearer(Arc::new(tokens));
         let transport = Transport::new(authorization, pace, context.stop.token())
             .map_err(no_client)?
-            .under(context.lease.clone());
+            .under(context.lease.clone())
+            .within(budget);
         Ok(ContentId::new(transport, api_base_url.clone(), content_owner.clone()))
     }
 

@@ -88,6 +88,9 @@ pub struct YoutubeArgs {
     /// YouTube calls under way at once
     #[arg(long, global = true, env = "MAX_IN_FLIGHT", default_value = MAX_IN_FLIGHT, value_name = "NUMBER")]
     pub max_in_flight: String,
+    /// YouTube calls of one day of Los Angeles, of all runs together; then exit 8 [default: none]
+    #[arg(long, global = true, env = "CALL_BUDGET", value_name = "NUMBER")]
+    pub call_budget: Option<String>,
 }
 
 /// What `--help` says of the variables that are no flags.
@@ -379,6 +382,8 @@ pub struct YoutubeSettings {
     pub rate_per_second: f64,
     /// Calls under way at once.
     pub max_in_flight: usize,
+    /// Calls of one day of Los Angeles; `None` for as many as the API lets through.
+    pub call_budget: Option<u64>,
 }
 
 impl YoutubeSettings {
@@ -410,7 +415,16 @@ impl YoutubeArgs {
         );
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just before")]
         let max_in_flight = in_flight? as usize;
+        let call_budget = match given(self.call_budget.as_deref()).map(str::parse) {
+            None => None,
+            Some(Ok(calls)) => Some(calls),
+            Some(Err(_)) => {
+                problems.add("--call-budget (CALL_BUDGET) is no whole number");
+                return None;
+            }
+        };
         Some(YoutubeSettings {
+            call_budget,
             content_owner: content_owner?,
             credentials: credentials?,
             api_base_url: api_base_url?,
@@ -512,8 +526,12 @@ mod tests {
     #[test]
     fn everything_that_is_missing_is_named_at_once() {
         let mut problems = Problems::default();
-        let args =
-            YoutubeArgs { content_owner: None, rate_per_second: "fast".into(), max_in_flight: "0".into() };
+        let args = YoutubeArgs {
+            content_owner: None,
+            rate_per_second: "fast".into(),
+            max_in_flight: "0".into(),
+            call_budget: None,
+        };
         assert!(
             args.read(&environment(&[("YOUTUBE_API_BASE_URL", "http://evil.example")]), &mut problems)
                 .is_none()

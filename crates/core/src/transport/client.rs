@@ -21,6 +21,7 @@ use super::{backoff, wait};
 use crate::aws::AppSyncSigner;
 use crate::task::clock;
 use crate::task::lock::Lease;
+use crate::youtube::CallBudget;
 use crate::youtube::auth::TokenCache;
 
 /// A call is sent this often in all; refusals for rate are not counted.
@@ -120,6 +121,7 @@ pub struct Transport {
     halted: OnceLock<(CallErrorKind, String)>,
     sent: AtomicU64,
     lease: Option<Arc<Lease>>,
+    budget: Option<Arc<CallBudget>>,
 }
 
 const STOPPING: &str = "the run is being stopped";
@@ -197,6 +199,7 @@ impl Transport {
             halted: OnceLock::new(),
             sent: AtomicU64::new(0),
             lease: None,
+            budget: None,
         })
     }
 
@@ -346,6 +349,13 @@ impl Transport {
         }
     }
 
+    /// The same client, within a budget of calls: repeated ones cost too.
+    #[must_use]
+    pub fn within(mut self, budget: Option<Arc<CallBudget>>) -> Self {
+        self.budget = budget;
+        self
+    }
+
     /// Whether a call may begin now: not once the run is being stopped, a verdict was fatal, or the lease is over.
     fn may_begin(&self) -> Result<(), (CallErrorKind, String)> {
         if self.shutdown.is_cancelled() {
@@ -355,7 +365,11 @@ impl Transport {
             return Err((kind.clone(), reason.clone()));
         }
         match &self.lease {
-            Some(lease) if !lease.is_held() => Err((CallErrorKind::LockLost, LOCK_LOST.to_owned())),
+            Some(lease) if !lease.is_held() => return Err((CallErrorKind::LockLost, LOCK_LOST.to_owned())),
+            _ => {}
+        }
+        match &self.budget {
+            Some(budget) if !budget.take() => Err((CallErrorKind::QuotaExhausted, budget.used_up())),
             _ => Ok(()),
         }
     }

@@ -3,6 +3,8 @@
 pub mod auth;
 pub mod content_id;
 mod google_error;
+pub mod quota;
 
 pub use auth::{Credentials, TokenCache};
 pub use content_id::ContentId;
+pub use quota::CallBudget;
