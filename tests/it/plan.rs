@@ -43,7 +43,7 @@ async fn a_plan_shows_the_change_and_makes_none_and_apply_makes_just_that_one() 
     assert_eq!(plan.code, Some(10), "{plan:?}");
     let summary = plan.summary().unwrap();
     assert_eq!((&summary["updatedCount"], &summary["skippedCount"]), (&json!(4), &json!(1)), "{summary}");
-    assert_eq!(summary["channels"][0]["fill_default"], json!(4));
+    assert_eq!(summary["channels"][0]["fillDefault"], json!(4));
     assert!(rehearsal.sandbox.writes().is_empty() && rehearsal.sandbox.events().is_empty());
     let id = run_id(&summary);
     let bulk = rehearsal.run_file("cms-customid-cleanup", &summary["runId"], "bulk-update.csv").unwrap();
@@ -209,6 +209,13 @@ async fn enforce_stops_when_it_would_overwrite_too_much_and_says_how_to_go_on() 
         run.stderr.contains("6 values set by hand of 15") && run.stderr.contains("--max-overwrite-ratio"),
         "{}",
         run.stderr
+    );
+    let plan =
+        rehearsal.cleanup(&["plan", "--policy", "enforce", "--max-overwrite-ratio", "0.5"]).await.unwrap();
+    assert!(
+        plan.stdout.contains(&format!("overwrites {}: by-hand-1 → artist-one", asset(1))),
+        "{}",
+        plan.stdout
     );
     assert!(rehearsal.sandbox.writes().is_empty());
     let run = rehearsal.cleanup(&["--policy", "enforce", "--max-overwrite-ratio", "0.5"]).await.unwrap();

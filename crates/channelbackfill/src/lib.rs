@@ -117,7 +117,7 @@ impl Backfill {
         let sheet = tokio::task::spawn_blocking(move || channel_sheet::read(&name, reader.into_sync_read()))
             .await??;
         for warning in &sheet.warnings {
-            tracing::warn!(warning, "channel sheet");
+            tracing::warn!(warning, "channel sheet has a doubtful row, taken all the same");
         }
         if sheet.rows.is_empty() && sheet.total_count > 0 && sheet.rejects.len() as u64 == sheet.total_count {
             tracing::error!(rows = sheet.total_count, "every row of the channel sheet was rejected");

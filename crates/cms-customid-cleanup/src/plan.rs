@@ -132,7 +132,7 @@ impl<'l, 'a> Ledger<'l, 'a> {
     /// Notes a decision: a planned write in the plan, everything else where it ends here.
     fn note(&mut self, entry: &AssetEntry, decision: &Decision, old: Option<&str>) -> anyhow::Result<()> {
         let channel_id = self.partners.channel(entry.channel()).channel_id;
-        self.overview.note(channel_id, decision);
+        self.overview.note(channel_id, entry.asset_id, decision);
         let (outcome, reason) = match decision {
             Decision::Update(update) => {
                 let line = PlanLine::new(entry, self.partners, update, self.report_etag.as_deref());

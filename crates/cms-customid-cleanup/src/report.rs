@@ -2,7 +2,9 @@
 
 use dn_core::eventbridge::Event;
 use dn_core::task::{End, Exit, Report, RunInfo, clock};
-use dn_domain::cleanup_plan::{ChannelCounts, Overview};
+use dn_domain::cleanup_plan::{ChannelCounts, Overview, Overwrite};
+use dn_domain::custom_id::CustomId;
+use dn_domain::printable::printable;
 use dn_domain::tally::CleanupTally;
 use serde_json::{Value, json};
 
@@ -89,6 +91,7 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
         "ignored": tally.ignored,
         "command": tally.command,
         "channels": tally.overview.as_ref().map(channels),
+        "overwrites": tally.overview.as_ref().map(Overview::overwrites),
     });
     if let (Value::Object(summary), Value::Object(more)) = (&mut summary, more) {
         summary.extend(more);
@@ -127,7 +130,7 @@ fn text(run: &RunInfo, tally: &Tally, status: &str) -> String {
         "cms-customid-cleanup {status}{dry}\n  \
          {updated:>8} {}\n  \
          {already_right:>8} already right\n  \
-         {skipped:>8} left alone, their custom ID was set by somebody else\n  \
+         {skipped:>8} left alone, their custom ID was set by hand\n  \
          {conflict:>8} in conflict, left alone\n  \
          {failed:>8} refused, gone or failed\n",
         if is_plan { "to be updated" } else { "updated" }
@@ -171,6 +174,7 @@ fn channels(plan: &Overview) -> Value {
     let channels = plan.channels().into_iter().map(|(channel, counts)| {
         let mut row = json!(counts);
         row["channelId"] = json!(channel);
+        row["customId"] = json!(plan.target(channel));
         row
     });
     channels.collect()
@@ -184,13 +188,13 @@ fn plan_text(plan: &Overview, tally: &Tally) -> String {
     use std::fmt::Write as _;
     let channels = plan.channels();
     let mut text = format!(
-        "{:<24} {:>8} {:>8} {:>9} {:>8} {:>8} {:>8} {:>8}\n",
-        "channel", "empty", "default", "overwrite", "right", "by hand", "conflict", "rejected"
+        "{:<24} {:<24} {:>8} {:>8} {:>9} {:>8} {:>8} {:>8} {:>8}\n",
+        "channel", "gets", "empty", "default", "overwrite", "right", "by hand", "conflict", "rejected"
     );
-    let mut row = |name: &str, counts: &ChannelCounts| {
+    let mut row = |name: &str, target: &str, counts: &ChannelCounts| {
         let _ = writeln!(
             text,
-            "{name:<24} {:>8} {:>8} {:>9} {:>8} {:>8} {:>8} {:>8}",
+            "{name:<24} {target:<24} {:>8} {:>8} {:>9} {:>8} {:>8} {:>8} {:>8}",
             counts.fill_empty,
             counts.fill_default,
             counts.overwrite,
@@ -201,12 +205,15 @@ fn plan_text(plan: &Overview, tally: &Tally) -> String {
         );
     };
     for (channel, counts) in channels.iter().take(CHANNELS_SHOWN) {
-        row(channel.as_str(), counts);
+        row(channel.as_str(), plan.target(*channel).map_or("-", CustomId::as_str), counts);
     }
-    row("all", &plan.total());
+    row("all", "", &plan.total());
     if channels.len() > CHANNELS_SHOWN {
         let _ =
             writeln!(text, "({} channels more; all of them with --json)", channels.len() - CHANNELS_SHOWN);
+    }
+    for Overwrite { asset_id, old, new } in plan.overwrites() {
+        let _ = writeln!(text, "overwrites {asset_id}: {} → {new}", printable(old));
     }
     let seconds = tally.eta_seconds.unwrap_or_default();
     let _ = writeln!(text, "{} writes, {seconds} s at the configured rate\n", plan.total().writes());

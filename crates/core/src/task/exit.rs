@@ -153,7 +153,7 @@ fn of_state(error: &StoreError) -> Exit {
     }
 }
 
-/// An input that could not be opened. Unlike with the state folder, a missing permission here refuses the input.
+/// An input that could not be opened: what is missing, empty or unreadable to the role is refused, as a wrong report is.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct InputError(pub StoreError);

@@ -77,7 +77,11 @@ pub struct CallError {
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { operation, target, reason, tries, elapsed, .. } = self;
+        let Self { operation, target, kind, reason, tries, elapsed } = self;
+        // Nothing failed: it was not begun.
+        if *kind == CallErrorKind::Interrupted {
+            return f.write_str(reason);
+        }
         write!(f, "{operation} ({target}) failed after {tries} tries in {} ms: {reason}", elapsed.as_millis())
     }
 }

@@ -52,6 +52,7 @@ mod tests {
     use super::super::decide::{Decision, PlannedUpdate};
     use super::*;
     use crate::custom_id::CustomId;
+    use crate::id::AssetId;
 
     fn overview(channel: &str, overwrites: u64, right: u64) -> Overview {
         let mut overview = Overview::default();
@@ -62,13 +63,14 @@ mod tests {
     fn note(overview: &mut Overview, channel: &str, overwrites: u64, right: u64) {
         let channel = ChannelId::parse(channel).unwrap();
         let new = CustomId::parse("artist-one").unwrap();
+        let asset = AssetId::parse("A1000000000000001").unwrap();
         for _ in 0..overwrites {
             let update =
                 PlannedUpdate { new: new.clone(), old: Some("x".into()), reason: "differs", artists: vec![] };
-            overview.note(channel, &Decision::Update(update));
+            overview.note(channel, asset, &Decision::Update(update));
         }
         for _ in 0..right {
-            overview.note(channel, &Decision::AlreadyRight);
+            overview.note(channel, asset, &Decision::AlreadyRight);
         }
     }
 

@@ -19,7 +19,7 @@ pub use decide::{
     Decision, Live, LiveAsset, PlannedUpdate, Policy, UnknownPolicy, candidates, decide, decide_from_report,
 };
 pub use guard::{GuardTripped, check_overwrites};
-pub use overview::{ChannelCounts, Overview};
+pub use overview::{ChannelCounts, Overview, Overwrite};
 pub use plan_line::{PlanLine, PlanLineError, UNDO};
 pub use replay::{Replay, replay};
 pub use scan::{Gathered, RowReject, Scan, ScanStats, Taken};

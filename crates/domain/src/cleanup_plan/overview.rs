@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::decide::Decision;
-use crate::id::ChannelId;
+use crate::custom_id::CustomId;
+use crate::id::{AssetId, ChannelId};
 
 /// What the plan means for one channel's assets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ChannelCounts {
     /// Writes to assets without a custom ID.
     pub fill_empty: u64,
@@ -46,15 +48,40 @@ impl ChannelCounts {
     }
 }
 
+/// So many values that would be lost are named one by one; the plan has them all.
+const OVERWRITES_NAMED: usize = 10;
+
+/// A value set by hand that the plan overwrites.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Overwrite {
+    /// The asset.
+    pub asset_id: AssetId,
+    /// The value that is lost.
+    pub old: String,
+    /// The value that takes its place.
+    pub new: CustomId,
+}
+
 /// Counts for every channel that has an asset in the plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overview {
     channels: BTreeMap<ChannelId, ChannelCounts>,
+    targets: BTreeMap<ChannelId, CustomId>,
+    overwrites: Vec<Overwrite>,
 }
 
 impl Overview {
-    /// Counts a decision for the asset's channel.
-    pub fn note(&mut self, channel: ChannelId, decision: &Decision) {
+    /// Counts a decision for an asset and its channel.
+    pub fn note(&mut self, channel: ChannelId, asset_id: AssetId, decision: &Decision) {
+        if let Decision::Update(update) = decision {
+            self.targets.entry(channel).or_insert_with(|| update.new.clone());
+            if let ("differs", Some(old)) = (update.reason, &update.old)
+                && self.overwrites.len() < OVERWRITES_NAMED
+            {
+                self.overwrites.push(Overwrite { asset_id, old: old.clone(), new: update.new.clone() });
+            }
+        }
         let counts = self.channels.entry(channel).or_default();
         *match decision {
             Decision::Update(update) => match update.reason {
@@ -74,6 +101,16 @@ impl Overview {
         let mut channels: Vec<_> = self.channels.iter().map(|(id, counts)| (*id, *counts)).collect();
         channels.sort_by(|a, b| b.1.writes().cmp(&a.1.writes()).then(a.0.cmp(&b.0)));
         channels
+    }
+
+    /// The custom ID that a channel's assets get; none where nothing is written.
+    pub fn target(&self, channel: ChannelId) -> Option<&CustomId> {
+        self.targets.get(&channel)
+    }
+
+    /// The first few values set by hand that the plan overwrites, most viewed first.
+    pub fn overwrites(&self) -> &[Overwrite] {
+        &self.overwrites
     }
 
     /// All channels together.
