@@ -9,6 +9,7 @@ pub mod channel_sheet;
 pub mod claim_report;
 pub mod cleanup_plan;
 pub mod custom_id;
+pub mod drift;
 #[cfg(test)]
 mod fixture;
 pub mod id;

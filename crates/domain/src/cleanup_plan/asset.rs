@@ -68,4 +68,9 @@ impl AssetEntry {
     pub fn videos(&self) -> impl Iterator<Item = &VideoOfAsset> {
         std::iter::once(&self.first).chain(&self.more)
     }
+
+    /// Whether a value is what YouTube sets by itself: the video ID of any of the asset's rows by a partner channel.
+    pub fn is_default(&self, value: &str) -> bool {
+        self.videos().any(|video| video.video_id.as_str() == value)
+    }
 }

@@ -156,7 +156,7 @@ pub fn decide(entry: &AssetEntry, partners: &PartnerChannels, policy: Policy, li
     }
     let reason = match old {
         None => "empty",
-        Some(value) if entry.videos().any(|video| video.video_id.as_str() == value) => "default_video_id",
+        Some(value) if entry.is_default(value) => "default_video_id",
         Some(_) if policy == Policy::Enforce => "differs",
         Some(_) => return Decision::Skipped { reason: "set_by_hand" },
     };
