@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use rstest::rstest;
 
 use super::*;
@@ -75,7 +77,7 @@ fn asset_drift(rows: &[(&str, &str)], live: &Live<'_>) -> Drift {
     );
     let mut text = "video_id,channel_id,asset_id,custom_id\n".to_owned();
     for (video, channel) in rows {
-        text.push_str(&format!("{video},{channel},A000000000000001,\n"));
+        writeln!(text, "{video},{channel},A000000000000001,").unwrap();
     }
     let mut report = VideoReport::open("report.csv", text.as_bytes()).unwrap();
     let mut scan = Scan::new(&partners);
