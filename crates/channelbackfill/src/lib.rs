@@ -4,6 +4,7 @@
 //! aliased batches), report (rejects, summary, the event that starts the cleanup).
 
 mod apply;
+mod check;
 mod report;
 
 pub use report::Tally;
@@ -33,11 +34,13 @@ const ERROR_TOLERANCE: &str = "0.01";
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "channelbackfill", version, max_term_width = 100, after_help = help())]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The channel sheet.
-    #[arg(help = "The channel sheet: a path or s3://bucket/key, plain or gzip", long, env = "CHANNELS_CSV", default_value = CSV, value_name = "URI")]
+    #[arg(help = "The channel sheet: a path or s3://bucket/key, plain or gzip", long, global = true, env = "CHANNELS_CSV", default_value = CSV, value_name = "URI")]
     pub csv: String,
     /// The share of rows that may be rejected or fail with the run still a success
-    #[arg(long, env = "ERROR_TOLERANCE", default_value = ERROR_TOLERANCE, value_name = "SHARE")]
+    #[arg(long, global = true, env = "ERROR_TOLERANCE", default_value = ERROR_TOLERANCE, value_name = "SHARE")]
     pub error_tolerance: String,
     #[command(flatten)]
     graphql: GraphqlArgs,
@@ -45,6 +48,15 @@ pub struct Args {
     run: RunArgs,
     #[command(flatten)]
     output: OutputArgs,
+}
+
+/// What to do; `run` when nothing is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Subcommand)]
+enum Command {
+    /// Read the sheet, write what differs, tell the bus (the default)
+    Run,
+    /// Prove the configuration without writing: a line for each thing that a run needs, and how to mend it
+    Check,
 }
 
 fn help() -> String {

@@ -3,6 +3,7 @@
 //! Gather (each report given, streamed), count (claims, assets, videos by status, type and channel), report (text or
 //! JSON on stdout). It keeps no state, sends no event and writes nothing.
 
+mod check;
 mod counts;
 mod report;
 
@@ -25,10 +26,13 @@ use crate::report::Counted;
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "claims-report", version, max_term_width = 100, after_help = settings::AWS_ENVIRONMENT_HELP)]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The claim report.
     #[arg(
         help = "The claim report (content_owner_active_claims_a3): a path or s3://bucket/key, plain or gzip",
         long,
+        global = true,
         env = "CLAIM_REPORT_URI",
         value_name = "URI"
     )]
@@ -37,6 +41,7 @@ pub struct Args {
     #[arg(
         help = "The asset report (content_owner_asset_a3), likewise",
         long,
+        global = true,
         env = "ASSET_REPORT_URI",
         value_name = "URI"
     )]
@@ -45,12 +50,22 @@ pub struct Args {
     #[arg(
         help = "The video report (content_owner_video_metadata_a3), likewise",
         long,
+        global = true,
         env = "VIDEO_REPORT_URI",
         value_name = "URI"
     )]
     pub videos: Option<String>,
     #[command(flatten)]
     output: OutputArgs,
+}
+
+/// What to do; `run` when nothing is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Subcommand)]
+enum Command {
+    /// Count what the reports hold (the default)
+    Run,
+    /// Open each report given and read its header: a line for each, and how to mend it
+    Check,
 }
 
 /// The task, its settings read.

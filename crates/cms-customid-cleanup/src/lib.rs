@@ -5,6 +5,7 @@
 //! the first write.
 
 mod apply;
+mod check;
 mod export;
 mod gather;
 mod history;
@@ -124,6 +125,8 @@ enum Command {
     },
     /// List the runs in the state folder
     Runs,
+    /// Prove the configuration without writing: a line for each thing that a run needs, and how to mend it
+    Check,
 }
 
 fn help() -> String {
@@ -238,6 +241,10 @@ impl Task for Cleanup {
         !dry_run && matches!(self.command, Command::Run | Command::Apply { .. } | Command::Undo { .. })
     }
 
+    fn is_run(&self) -> bool {
+        !matches!(self.command, Command::Runs)
+    }
+
     async fn run(&self, context: &Context<Tally>) -> anyhow::Result<Exit> {
         match &self.command {
             Command::Run => self.run_all(context).await,
@@ -245,6 +252,7 @@ impl Task for Cleanup {
             Command::Apply { plan } => self.apply_kept(context, plan).await,
             Command::Undo { run } => self.undo(context, run).await,
             Command::Runs => runs::list(context).await,
+            Command::Check => anyhow::bail!("a check is no run: the harness makes it by itself"),
         }
     }
 
@@ -430,6 +438,7 @@ impl Command {
             Self::Apply { .. } => "apply",
             Self::Undo { .. } => "undo",
             Self::Runs => "runs",
+            Self::Check => "check",
         }
     }
 }

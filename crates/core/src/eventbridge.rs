@@ -63,6 +63,23 @@ pub enum PublishError {
     },
 }
 
+/// What a look at a bus shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Described {
+    /// It is there.
+    There,
+    /// The caller is known and may not look. It may well be allowed to put events.
+    NotAllowed {
+        /// The bus's own words.
+        reason: String,
+    },
+    /// There is no such bus in this account and region.
+    Absent {
+        /// The bus's own words.
+        reason: String,
+    },
+}
+
 /// A client of one bus.
 #[derive(Debug, Clone)]
 pub struct EventBus {
@@ -80,21 +97,31 @@ impl EventBus {
     /// that nobody knows are found out here. A role that may put events need not be allowed to describe the bus, so
     /// that refusal is only noted.
     pub async fn check(&self) -> Result<(), PublishError> {
-        let Err(error) = self.client.describe_event_bus().name(&self.bus).send().await else { return Ok(()) };
-        let failure = read_failure(&error);
-        match failure.meaning {
-            Meaning::Denied => {
+        match self.describe().await? {
+            Described::There => Ok(()),
+            Described::NotAllowed { reason } => {
                 tracing::info!(
                     event_bus = self.bus,
-                    reason = failure.reason,
+                    reason,
                     "event bus not checked: not allowed to describe it"
                 );
                 Ok(())
             }
-            Meaning::Absent => {
-                Err(self
-                    .fatal(format!("{}; see --event-bus (EVENT_BUS_NAME) and AWS_REGION", failure.reason)))
+            Described::Absent { reason } => {
+                Err(self.fatal(format!("{reason}; see --event-bus (EVENT_BUS_NAME) and AWS_REGION")))
             }
+        }
+    }
+
+    /// Looks whether the bus is there, as far as this caller may know.
+    pub async fn describe(&self) -> Result<Described, PublishError> {
+        let Err(error) = self.client.describe_event_bus().name(&self.bus).send().await else {
+            return Ok(Described::There);
+        };
+        let failure = read_failure(&error);
+        match failure.meaning {
+            Meaning::Denied => Ok(Described::NotAllowed { reason: failure.reason }),
+            Meaning::Absent => Ok(Described::Absent { reason: failure.reason }),
             meaning => Err(self.failed(meaning, failure.reason)),
         }
     }

@@ -59,6 +59,15 @@ pub enum WriteOutcome {
     },
 }
 
+/// What one look at the list shows.
+#[derive(Debug, Clone, Copy)]
+pub struct Glimpse {
+    /// Whether there is no channel at all.
+    pub is_empty: bool,
+    /// When the server says that it answered.
+    pub date: Option<std::time::SystemTime>,
+}
+
 /// The client of one endpoint.
 #[derive(Debug)]
 pub struct AppSync {
@@ -95,6 +104,18 @@ impl AppSync {
             }
         }
         Err(self.unusable("the list has more pages than any partner list can have"))
+    }
+
+    /// A page of one channel: whether the endpoint is there and lets this caller read.
+    pub async fn glimpse(&self) -> Result<Glimpse, CallError> {
+        let variables = json!({"limit": 1, "nextToken": null});
+        let call = self.call("appsync listChannels", documents::LIST_CHANNELS, &variables);
+        let answer = self.transport.send(&call, &|answer| judge_query(answer, "listChannels")).await?;
+        let mut body = GraphqlAnswer::read(&answer.body).map_err(|reason| self.unusable(&reason))?;
+        let page: answer::ChannelPage =
+            serde_json::from_value(body.data.remove("listChannels").unwrap_or_default())
+                .map_err(|error| self.unusable(&error.to_string()))?;
+        Ok(Glimpse { is_empty: page.items.is_empty() && page.next_token.is_none(), date: answer.date() })
     }
 
     /// One record by its own id.

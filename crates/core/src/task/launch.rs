@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use clap::Parser as _;
 use futures::FutureExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::check::{Check, Checked};
 use super::exit::{End, Ended, Exit};
 use super::lock::{Acquired, Lock};
 use super::metrics::{RunMetrics, emit};
@@ -32,15 +32,28 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Runs a task from its command line to its exit code.
 pub fn launch<T: Task>() -> ExitCode {
+    parse::<T::Args>().map_or_else(|exit| exit, |args| start::<T>(&args))
+}
+
+/// As [`launch`], for a task whose command line may ask for its check instead.
+pub fn launch_with_check<T: Checked>() -> ExitCode {
+    match parse::<T::Args>() {
+        Ok(args) if T::asks_for_check(&args) => start::<Check<T>>(&args),
+        Ok(args) => start::<T>(&args),
+        Err(exit) => exit,
+    }
+}
+
+fn parse<A: clap::Parser>() -> Result<A, ExitCode> {
+    A::try_parse().map_err(|error| {
+        // Help and version come this way too: clap knows where each belongs and which code it has.
+        let _ = error.print();
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()))
+    })
+}
+
+fn start<T: Task>(args: &T::Args) -> ExitCode {
     let environment = Environment::of_process();
-    let args = match T::Args::try_parse() {
-        Ok(args) => args,
-        Err(error) => {
-            // Help and version come this way too: clap knows where each belongs and which code it has.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
-        }
-    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -48,7 +61,7 @@ pub fn launch<T: Task>() -> ExitCode {
             return ExitCode::from(Exit::Bug.code());
         }
     };
-    let exit = runtime.block_on(drive::<T>(&args, &environment));
+    let exit = runtime.block_on(drive::<T>(args, &environment));
     // A blocking read that nobody waits for any more must not hold the exit.
     runtime.shutdown_background();
     ExitCode::from(exit.code())
@@ -62,6 +75,8 @@ struct Teller {
     folder: Option<Arc<RunFolder>>,
     started: Instant,
     patience: Duration,
+    /// Whether the end is a figure of CloudWatch's.
+    measured: bool,
 }
 
 async fn drive<T: Task>(args: &T::Args, environment: &Environment) -> Exit {
@@ -84,8 +99,15 @@ async fn drive<T: Task>(args: &T::Args, environment: &Environment) -> Exit {
     let dry_run = settings.as_ref().is_some_and(|settings| settings.dry_run);
     let mut info =
         RunInfo { run_id: new_run_id(started_at), started_at, ended_at: started_at, duration_ms: 0, dry_run };
-    let mut teller =
-        Teller { json: frame.output.json, format, bus: None, folder: None, started, patience: PATIENCE };
+    let mut teller = Teller {
+        json: frame.output.json,
+        format,
+        bus: None,
+        folder: None,
+        started,
+        patience: PATIENCE,
+        measured: true,
+    };
     if let Some(tally) = aside {
         return teller.tell::<T>(&mut info, &Mutex::new(tally), End { exit: Exit::Done, error: None }).await;
     }
@@ -112,13 +134,16 @@ async fn drive<T: Task>(args: &T::Args, environment: &Environment) -> Exit {
     let stop = Stop::default();
     let hurry = tokio_util::sync::CancellationToken::new();
     watch_signals(stop.clone(), hurry.clone());
-    tracing::info!(
-        task = T::NAME,
-        version = env!("CARGO_PKG_VERSION"),
-        run_id = info.run_id,
-        dry_run,
-        "run begun"
-    );
+    teller.measured = task.is_run();
+    if task.is_run() {
+        tracing::info!(
+            task = T::NAME,
+            version = env!("CARGO_PKG_VERSION"),
+            run_id = info.run_id,
+            dry_run,
+            "run begun"
+        );
+    }
     let writes = task.writes(dry_run);
     let lock = match prepare_outside(&mut teller, T::NAME, &info, settings.as_ref(), &aws, writes).await {
         Ok(lock) => lock,
@@ -144,6 +169,9 @@ async fn drive<T: Task>(args: &T::Args, environment: &Environment) -> Exit {
         lease: lock.as_ref().map(Lock::lease),
         tally: Arc::clone(&tally),
     };
+    if !task.is_run() {
+        teller.folder = None;
+    }
     let end = work(&task, &context, &stop, &hurry).await;
     if stop.is_signalled() {
         teller.patience = LAST_WORDS;
@@ -269,7 +297,10 @@ impl Teller {
             failed: end.exit.is_failure(),
             counts: &report.counts,
         };
-        if self.format == LogFormat::Json && emit(&metrics, std::io::stderr().lock()).is_err() {
+        if self.measured
+            && self.format == LogFormat::Json
+            && emit(&metrics, std::io::stderr().lock()).is_err()
+        {
             tracing::warn!("metrics not written");
         }
         end.exit

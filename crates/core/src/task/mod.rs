@@ -4,6 +4,7 @@
 //! what it needs ([`Task::prepare`]), does its work ([`Task::run`]) and says how its end reads ([`Task::report`]);
 //! everything around that is the same for all.
 
+pub mod check;
 pub mod clock;
 mod exit;
 mod launch;
@@ -16,7 +17,7 @@ mod stop;
 mod telemetry;
 
 pub use exit::{End, Ended, Exit, InputError};
-pub use launch::launch;
+pub use launch::{launch, launch_with_check};
 pub use progress::{Progress, Step as ProgressStep};
 pub use run_folder::{RunFolder, Scratch, new_run_id};
 pub use settings::{Environment, GraphqlArgs, OutputArgs, Problems, RunArgs, YoutubeArgs};
@@ -61,6 +62,11 @@ pub trait Task: Sized {
     /// Whether the run writes to the outside: then it takes the task's lock and tells the bus its end.
     fn writes(&self, dry_run: bool) -> bool {
         !dry_run
+    }
+
+    /// Whether this is a run: it keeps a folder and is measured. A command that only looks leaves neither.
+    fn is_run(&self) -> bool {
+        true
     }
 
     /// The work. An error ends the run before or in the middle; what happens to one row is data.

@@ -434,7 +434,8 @@ impl YoutubeArgs {
     }
 }
 
-fn read_credentials(environment: &Environment, problems: &mut Problems) -> Option<Credentials> {
+/// The credential that YouTube is signed in to with.
+pub fn read_credentials(environment: &Environment, problems: &mut Problems) -> Option<Credentials> {
     let (source, json) = if let Some(json) = environment.get("YOUTUBE_CREDENTIALS") {
         ("YOUTUBE_CREDENTIALS".to_owned(), json.to_owned())
     } else if let Some(path) = environment.get("YOUTUBE_CREDENTIALS_FILE") {

@@ -100,6 +100,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// When the server says that it answered, to the second.
+    pub fn date(&self) -> Option<std::time::SystemTime> {
+        httpdate::parse_http_date(self.headers.get(http::header::DATE)?.to_str().ok()?).ok()
+    }
+
     /// What the server says about waiting.
     pub fn retry_after(&self) -> Option<Duration> {
         let value = self.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?;
