@@ -1,5 +1,5 @@
-//! The whole story on this machine: the sheet goes into the database, the event starts the cleanup, the CMS is brought
-//! in order, and the result is scored against the truth.
+//! The whole story on this machine: the sheet goes into the database, the plan is shown while the task that the event
+//! started is held back, the CMS is brought in order, and the result is scored against the truth.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,9 +19,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Off a terminal a line is printed this often.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// The two tasks as they ended.
+/// The tasks as they ended.
 pub(super) struct Story {
     pub backfill: Invocation,
+    /// The look ahead at what the cleanup would do.
+    pub plan: Option<Invocation>,
     pub cleanup: Option<Invocation>,
 }
 
@@ -31,18 +33,25 @@ pub(super) async fn run(options: Options, rate_per_second: u32) -> Result<ExitCo
     sandbox.set_task_env("RATE_PER_SECOND", rate_per_second.to_string());
     say(&scoreboard::opening(&sandbox, profile, rate_per_second));
 
+    // The rule starts the cleanup as soon as the backfill has told its end: it waits until the plan was shown.
+    sandbox.hold_tasks();
     let place = sandbox.start_task("channelbackfill", &["--json"]);
     let backfill =
         follow(&sandbox, "channelbackfill", || sandbox.started_task(place), backfill_progress).await?;
-    let cleanup = if sandbox.invocations().is_empty() {
-        None
-    } else {
+    let (mut plan, mut cleanup) = (None, None);
+    if sandbox.held_tasks() > 0 {
+        let shown = sandbox.run_task("cms-customid-cleanup", &["plan"], PATIENCE).await?;
+        say(&scoreboard::plan(&shown)?);
+        plan = Some(shown);
+    }
+    sandbox.release_tasks();
+    if !sandbox.invocations().is_empty() {
         let started = || sandbox.invocations().into_iter().next();
-        Some(follow(&sandbox, "cms-customid-cleanup", started, cleanup_progress).await?)
-    };
+        cleanup = Some(follow(&sandbox, "cms-customid-cleanup", started, cleanup_progress).await?);
+    }
     // A second delivery of the event would have started a second task.
     sandbox.wait_for_idle(PATIENCE).await?;
-    let story = Story { backfill, cleanup };
+    let story = Story { backfill, plan, cleanup };
     let (text, met) = scoreboard::closing(&sandbox, &story)?;
     say(&text);
     sandbox.stop().await;

@@ -35,6 +35,14 @@ pub(super) fn opening(sandbox: &Sandbox, profile: Profile, rate: u32) -> String 
     )
 }
 
+/// The plan as the task printed it.
+pub(super) fn plan(task: &Invocation) -> Result<String> {
+    let mut text =
+        "cms-customid-cleanup plan, while the task that the event started is held back\n\n".to_owned();
+    text.push_str(&std::fs::read_to_string(&task.stdout)?);
+    Ok(text)
+}
+
 /// The text, and whether the truth was met.
 pub(super) fn closing(sandbox: &Sandbox, story: &Story) -> Result<(String, bool)> {
     let score = sandbox.score()?;
@@ -129,11 +137,15 @@ fn write_cleanup(
         let rate = patches.len() as f64 * 1000.0 / span_ms as f64;
         writeln!(text, "  rate       {rate:.0} writes a second over {:.1} s", span_ms as f64 / 1000.0)?;
     }
+    write_reads(text, sandbox, cleanup)?;
     // Assets that the CMS refuses are the truth here, and the task says so with its exit code.
     let refused = assets.right.keys().any(|kind| matches!(kind, Kind::Refused(_)));
     let wanted = if refused { 3 } else { 0 };
     if cleanup.exit_code != Some(wanted) {
         misses.push(format!("cms-customid-cleanup should end with {wanted}{}", last_words(cleanup)));
+    }
+    if let Some(plan) = story.plan.as_ref().filter(|plan| !matches!(plan.exit_code, Some(0 | 3))) {
+        misses.push(format!("the plan could not be shown{}", last_words(plan)));
     }
     if !assets.wrong.is_empty() {
         let named: Vec<String> = assets
@@ -158,6 +170,26 @@ fn write_cleanup(
             named.join(", ")
         ));
     }
+    Ok(())
+}
+
+/// What the cleanup read of the CMS: to decide, and then to see that what it wrote was kept.
+fn write_reads(text: &mut String, sandbox: &Sandbox, cleanup: &Invocation) -> Result<()> {
+    let entries = sandbox.journal().entries();
+    let calls = || entries.iter().filter(|entry| entry.service == Service::YouTube && during(entry, cleanup));
+    let first_write =
+        calls().find(|entry| entry.operation == "assets.patch").map_or(u64::MAX, |entry| entry.seq);
+    let (live, back): (Vec<&Entry>, Vec<&Entry>) =
+        calls().filter(|entry| entry.operation == "assets.list").partition(|entry| entry.seq < first_write);
+    let assets = |calls: &[&Entry]| calls.iter().map(|entry| entry.ids.len() as u64).sum();
+    writeln!(
+        text,
+        "  reads      {} calls for the live values of {} assets, {} calls to read {} back",
+        grouped(live.len() as u64),
+        grouped(assets(&live)),
+        grouped(back.len() as u64),
+        grouped(assets(&back))
+    )?;
     Ok(())
 }
 

@@ -82,6 +82,8 @@ pub(crate) struct Runner {
     stop: CancellationToken,
     task_env: Mutex<BTreeMap<String, String>>,
     invocations: Mutex<Vec<Invocation>>,
+    /// The rules' tasks that wait to be started; none while they start at once.
+    held: Mutex<Option<Vec<Invocation>>>,
     changes: watch::Sender<u64>,
 }
 
@@ -100,6 +102,7 @@ impl Runner {
             stop,
             task_env: Mutex::default(),
             invocations: Mutex::default(),
+            held: Mutex::default(),
             changes: watch::channel(0).0,
         })
     }
@@ -128,8 +131,35 @@ impl Runner {
         };
         let mut invocation = self.invocation(rule, event_id, &container, env);
         invocation.start_error = refused;
+        if invocation.start_error.is_none()
+            && let Some(held) = hold(&self.held).as_mut()
+        {
+            held.push(invocation);
+            return Ok(());
+        }
         let at = self.launch(invocation, &[]);
         hold(&self.invocations).get(at).and_then(|one| one.start_error.clone()).map_or(Ok(()), Err)
+    }
+
+    /// From now on the tasks of rules wait until [`Runner::release`], as in a cluster without room.
+    pub(crate) fn hold_rules(&self) {
+        hold(&self.held).get_or_insert_default();
+    }
+
+    /// How many tasks wait.
+    pub(crate) fn held(&self) -> usize {
+        hold(&self.held).as_ref().map_or(0, Vec::len)
+    }
+
+    /// Starts the tasks that waited, in order, and says how many there were; those of later events start at once.
+    pub(crate) fn release(self: &Arc<Self>) -> usize {
+        let waited = hold(&self.held).take().unwrap_or_default();
+        let count = waited.len();
+        for mut invocation in waited {
+            invocation.started_ms = self.clock.elapsed_ms();
+            self.launch(invocation, &[]);
+        }
+        count
     }
 
     /// Starts a task as an operator would, with arguments and no event; gives its place among the invocations.

@@ -115,6 +115,22 @@ impl Sandbox {
         self.runner.invocations().into_iter().filter(|one| !one.rule.is_empty()).collect()
     }
 
+    /// Holds back the tasks that rules start, until [`Sandbox::release_tasks`].
+    pub fn hold_tasks(&self) {
+        self.runner.hold_rules();
+    }
+
+    /// How many tasks are held back.
+    pub fn held_tasks(&self) -> usize {
+        self.runner.held()
+    }
+
+    /// Starts the tasks that were held back and says how many there were; later ones start at once again.
+    pub fn release_tasks(&self) -> usize {
+        let _entered = self.engine.enter();
+        self.runner.release()
+    }
+
     /// Tells when a task was started or has ended.
     pub(crate) fn task_changes(&self) -> tokio::sync::watch::Receiver<u64> {
         self.runner.changes()

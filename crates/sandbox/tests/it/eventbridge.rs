@@ -91,6 +91,26 @@ async fn an_event_can_be_delivered_twice() {
 }
 
 #[tokio::test]
+async fn a_rules_task_that_is_held_back_starts_when_it_is_released() {
+    let bench = with_task("echo \"$TRIGGER_STATUS\"").await;
+    let body = json!({"Entries": [entry("Channel Backfill Completed", "success")]});
+    bench.sandbox.hold_tasks();
+    put(&bench, "AWSEvents.PutEvents", body.clone()).await;
+    assert_eq!(bench.sandbox.deliveries()[0].error, None);
+    assert!(bench.sandbox.invocations().is_empty() && bench.sandbox.held_tasks() == 1);
+    // Who starts a task by hand does not wait.
+    let by_hand = bench.sandbox.run_task("cms-customid-cleanup", &[], Duration::from_secs(10)).await.unwrap();
+    assert_eq!(by_hand.exit_code, Some(0));
+
+    assert_eq!(bench.sandbox.release_tasks(), 1);
+    let tasks = bench.sandbox.wait_invocation(1, Duration::from_secs(10)).await.unwrap();
+    assert_eq!(fs::read_to_string(&tasks[0].stdout).unwrap().trim(), "success");
+    put(&bench, "AWSEvents.PutEvents", body).await;
+    assert_eq!(bench.sandbox.wait_invocation(2, Duration::from_secs(10)).await.unwrap().len(), 2);
+    assert_eq!(bench.sandbox.release_tasks(), 0);
+}
+
+#[tokio::test]
 async fn entries_fail_one_by_one_under_a_status_of_200() {
     let bench = Bench::small().await;
     let mut malformed = entry("A", "success");
