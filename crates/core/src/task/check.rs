@@ -192,7 +192,7 @@ mod tests {
         ];
         insta::assert_snapshot!(text("task", &rows), @r"
         PASS  settings      all of them can be read
-        WARN  video report  9 days old; fix: see why none was delivered since
+        WARN  video report  9 days old\n; fix: see why none was delivered since
         FAIL  token         HTTP 401; fix: make a new one
         task check: 1 passed, 1 to be looked at, 1 failed
         ");
