@@ -5,6 +5,7 @@
 mod architecture;
 mod backfill;
 mod chain;
+mod check;
 mod claims_report;
 mod cleanup;
 mod documents;
