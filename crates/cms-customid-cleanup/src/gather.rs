@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use dn_core::graphql::AppSync;
-use dn_core::store;
+use dn_core::store::{self, ObjectReader};
 use dn_core::task::{Context, Ended, Exit, InputError};
 use dn_domain::cleanup_plan::{Gathered, Scan};
-use dn_domain::partner_channels::PartnerChannels;
+use dn_domain::partner_channels::{Filter, PartnerChannels};
 use dn_domain::video_report::{ReportLine, VideoReport};
 
 use crate::history::{self, Sizes};
@@ -45,29 +45,56 @@ pub(crate) async fn partner_channels(
     Ok(partners)
 }
 
-/// Streams the report once and gives its partner assets, with the version of the report that was read. Rows that
-/// cannot be read go to the rejects; a report that cannot be trusted ends the run.
+/// The channels that the run is limited to.
+pub(crate) fn filter(cleanup: &Cleanup, partners: &PartnerChannels) -> Result<Filter, Ended> {
+    let filter = partners.filter(&cleanup.filter_target);
+    filter.map_err(|error| Ended::new(Exit::Usage, format!("--filter-target (FILTER_TARGET): {error}")))
+}
+
+/// Opens the report.
+pub(crate) async fn open(cleanup: &Cleanup, context: &Context<Tally>) -> anyhow::Result<ObjectReader> {
+    let reader = store::open_read(&cleanup.report, &context.aws).await;
+    reader.map_err(InputError).context("the video report could not be opened")
+}
+
+/// Gives the report's partner assets for a run that may write by them, with the version of the report that was read: a
+/// report that is too old or has shrunk too much ends the run.
 pub(crate) async fn report(
     cleanup: &Cleanup,
     context: &Context<Tally>,
     partners: &Arc<PartnerChannels>,
     rejects: &mut Rejects,
 ) -> anyhow::Result<(Gathered, Option<String>)> {
-    let filter = partners
-        .filter(&cleanup.filter_target)
-        .map_err(|error| Ended::new(Exit::Usage, format!("--filter-target (FILTER_TARGET): {error}")))?;
-    let reader = store::open_read(&cleanup.report, &context.aws)
-        .await
-        .map_err(InputError)
-        .context("the video report could not be opened")?;
+    let filter = filter(cleanup, partners)?;
+    let reader = open(cleanup, context).await?;
     let etag = reader.etag.clone();
     if let Some(modified) = reader.modified {
         check_age(cleanup, context, modified)?;
     }
+    let gathered = scan(context, reader, partners, filter, rejects, |_| {}).await?;
+    let sizes = Sizes {
+        run_id: context.info.run_id.clone(),
+        partner_channels: partners.len() as u64,
+        report_rows: gathered.stats.rows,
+    };
+    history::check_sizes(context, &sizes, cleanup.min_size_ratio).await?;
+    context.count(|tally| tally.sizes = Some(sizes));
+    Ok((gathered, etag))
+}
+
+/// Streams the report once and gives its partner assets. Rows that cannot be read go to the rejects; a report that
+/// cannot be trusted ends the run. `watch` sees every line as it passes.
+pub(crate) async fn scan(
+    context: &Context<Tally>,
+    reader: ObjectReader,
+    partners: &Arc<PartnerChannels>,
+    filter: Filter,
+    rejects: &mut Rejects,
+    mut watch: impl FnMut(&ReportLine<'_>) + Send + 'static,
+) -> anyhow::Result<Gathered> {
     let size_bytes = reader.size_bytes;
-    let name = cleanup.report.clone();
+    let name = reader.uri.clone();
     let partners = Arc::clone(partners);
-    let partner_count = partners.len() as u64;
     let progress = context.progress.step("report rows", None);
     let (row_sender, mut rows) = tokio::sync::mpsc::channel::<RejectedRow>(64);
     let (header_sender, headers) = tokio::sync::oneshot::channel();
@@ -79,6 +106,7 @@ pub(crate) async fn report(
         let mut scan = Scan::new(&partners);
         let mut since_told = 0_u64;
         while let Some(line) = report.next_row()? {
+            watch(&line);
             let rejected = match line {
                 ReportLine::Row(row) => match scan.take(&row) {
                     Err(reject) if filter.contains(reject.channel) => Some(RejectedRow {
@@ -125,13 +153,6 @@ pub(crate) async fn report(
         tally.assets.total = gathered.assets.len() as u64 + stats.unreadable_assets;
         tally.assets.failed = stats.unreadable_assets;
     });
-    let sizes = Sizes {
-        run_id: context.info.run_id.clone(),
-        partner_channels: partner_count,
-        report_rows: stats.rows,
-    };
-    history::check_sizes(context, &sizes, cleanup.min_size_ratio).await?;
-    context.count(|tally| tally.sizes = Some(sizes));
     tracing::info!(
         rows = stats.rows,
         partner_rows = stats.partner_rows,
@@ -142,7 +163,7 @@ pub(crate) async fn report(
         size_bytes,
         "video report read"
     );
-    Ok((gathered, etag))
+    Ok(gathered)
 }
 
 /// Refuses a report that nobody has delivered anew for too long; one from the future only says that a clock is wrong.

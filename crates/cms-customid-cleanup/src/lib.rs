@@ -4,13 +4,17 @@
 //! per asset that differs), report (export, rejects, summary, event). The plan with its old values is durable before
 //! the first write.
 
+mod answer;
 mod apply;
 mod check;
+mod drift;
+mod explain;
 mod export;
 mod gather;
 mod history;
 mod job;
 mod kept_plan;
+mod past_runs;
 mod plan;
 mod rejects;
 mod replay;
@@ -36,11 +40,13 @@ use dn_domain::cleanup_plan::{PlanLine, Policy};
 use dn_domain::partner_channels::PartnerChannels;
 use trigger::Gate;
 
+use crate::explain::Wanted;
 use crate::job::Job;
 use crate::kept_plan::{KeptPlan, Planned};
 use crate::rejects::Rejects;
 
 const REPORT: &str = "s3://youtube-reporting-main/reports/video_report_Indmusic_V_v1-3.csv";
+const CSV: &str = "./channels_customids.csv";
 const FILTER_TARGET: &str = "all";
 const EXPORT_DIR: &str = "/tmp";
 const POLICY: &str = "fill-default";
@@ -122,6 +128,18 @@ enum Command {
         /// The run to take back
         #[arg(long, value_name = "RUN_ID")]
         run: String,
+    },
+    /// Tell all about one asset or video: the report's rows, the live value, the decision and why, what past runs did
+    Explain {
+        /// An asset ID, or a video ID
+        #[arg(value_name = "ASSET_OR_VIDEO_ID", allow_hyphen_values = true)]
+        id: Wanted,
+    },
+    /// Compare channel sheet, GraphQL database and CMS, and show where they differ and since the last time
+    Drift {
+        /// The channel sheet.
+        #[arg(help = "The channel sheet: a path or s3://bucket/key, plain or gzip", long, env = "CHANNELS_CSV", default_value = CSV, value_name = "URI")]
+        csv: String,
     },
     /// List the runs in the state folder
     Runs,
@@ -251,6 +269,8 @@ impl Task for Cleanup {
             Command::Plan { detailed_exitcode } => self.plan_only(context, *detailed_exitcode).await,
             Command::Apply { plan } => self.apply_kept(context, plan).await,
             Command::Undo { run } => self.undo(context, run).await,
+            Command::Explain { id } => explain::explain(self, context, id).await,
+            Command::Drift { csv } => drift::drift(self, context, given(Some(csv)).unwrap_or(CSV)).await,
             Command::Runs => runs::list(context).await,
             Command::Check => anyhow::bail!("a check is no run: the harness makes it by itself"),
         }
@@ -437,6 +457,8 @@ impl Command {
             Self::Plan { .. } => "plan",
             Self::Apply { .. } => "apply",
             Self::Undo { .. } => "undo",
+            Self::Explain { .. } => "explain",
+            Self::Drift { .. } => "drift",
             Self::Runs => "runs",
             Self::Check => "check",
         }

@@ -1,5 +1,7 @@
 //! How the end of a cleanup reads: the event, the summary for programs, the text for people.
 
+use std::sync::Arc;
+
 use dn_core::eventbridge::Event;
 use dn_core::task::{End, Exit, Report, RunInfo, clock};
 use dn_domain::cleanup_plan::{ChannelCounts, Overview, Overwrite};
@@ -7,6 +9,8 @@ use dn_domain::custom_id::CustomId;
 use dn_domain::printable::printable;
 use dn_domain::tally::CleanupTally;
 use serde_json::{Value, json};
+
+use crate::answer::{self, Answer};
 
 /// The event's source, as other programs know it.
 pub const SOURCE: &str = "dn.backend.cmscustomidcleanup";
@@ -34,6 +38,8 @@ pub struct Tally {
     pub overview: Option<Overview>,
     /// How large the inputs were.
     pub(crate) sizes: Option<crate::history::Sizes>,
+    /// What `explain` or `drift` found out.
+    pub answer: Option<Arc<Answer>>,
     /// The runs in the state folder, where they were asked for.
     pub runs: Option<Vec<Value>>,
     /// Where the export is.
@@ -60,6 +66,9 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
         Exit::Deferred => ("deferred", "CMS Custom ID Cleanup Deferred"),
         _ => ("failed", "CMS Custom ID Cleanup Failed"),
     };
+    if let Some(answer) = tally.answer.as_deref().filter(|_| end.exit.is_finished()) {
+        return answer::report(run, tally, end, answer);
+    }
     if let Some(runs) = &tally.runs {
         return Report { summary: json!(runs), text: runs_text(runs), event: None, counts: Vec::new() };
     }
@@ -68,7 +77,9 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
         detail["error"] = error.clone().into();
         detail["exitCode"] = end.exit.code().into();
     }
-    let told = !run.dry_run && tally.ignored.is_none() && tally.command != Some("plan");
+    let told = !run.dry_run
+        && tally.ignored.is_none()
+        && !matches!(tally.command, Some("plan" | "explain" | "drift"));
     let event = told.then(|| Event {
         source: SOURCE.to_owned(),
         detail_type: detail_type.to_owned(),
