@@ -214,7 +214,7 @@ async fn an_old_report_is_a_warning_and_a_bus_that_may_not_be_looked_at_too() {
     let mut environment = rehearsal.environment();
     let report = rehearsal.directory().join("old.csv");
     std::fs::copy(&rehearsal.sandbox.world().report_path, &report).unwrap();
-    let old = SystemTime::now() - Duration::from_hours(9 * 24);
+    let old = SystemTime::UNIX_EPOCH + Duration::from_hours(50 * 365 * 24);
     std::fs::File::options().append(true).open(&report).unwrap().set_modified(old).unwrap();
     environment.insert("VIDEO_REPORT_URI".to_owned(), report.display().to_string());
     let denied = r#"{"__type":"AccessDeniedException","message":"not authorized to perform: events:DescribeEventBus"}"#;
@@ -269,5 +269,21 @@ async fn a_list_of_runs_is_no_run() {
         assert_eq!(runs.code, Some(0), "{runs:?}");
         assert_eq!(runs.summary().unwrap().as_array().map(Vec::len), Some(1), "{runs:?}");
         assert!(!runs.stderr.contains("\"_aws\""), "no figure for CloudWatch: {}", runs.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_default_command_can_be_named_with_its_flags_on_either_side() {
+    let rehearsal = rehearsal().await;
+    let sheet = rehearsal.sandbox.env()["CHANNELS_CSV"].clone();
+    let named: [&[&str]; 3] = [
+        &["--csv", &sheet, "--dry-run", "--json"],
+        &["run", "--csv", &sheet, "--dry-run", "--json"],
+        &["--csv", &sheet, "--dry-run", "--json", "run"],
+    ];
+    for arguments in named {
+        let run = rehearsal.backfill(arguments).await.unwrap();
+        assert_eq!(run.code, Some(0), "{run:?}");
+        assert_eq!(run.summary().unwrap()["unchangedCount"], json!(1), "{arguments:?}");
     }
 }

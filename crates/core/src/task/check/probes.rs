@@ -64,9 +64,7 @@ pub async fn graphql<T: Clone>(settings: Option<&GraphqlSettings>, context: &Con
     let glimpse =
         glimpse.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {} s", LINE_LIMIT.as_secs())));
     match glimpse {
-        Err(error) => {
-            [Row::of_error(WHAT, &error, mend), Row::not_checked(CLOCK, "an answer of the GraphQL database")]
-        }
+        Err(error) => [Row::of_error(WHAT, &error, mend), Row::not_checked(CLOCK, "the GraphQL database")],
         Ok(glimpse) => {
             let held =
                 if glimpse.is_empty { "holds no partner channel yet" } else { "lists partner channels" };
