@@ -147,3 +147,24 @@ async fn an_id_that_the_report_does_not_know_is_said_to_be_unknown_and_one_of_no
     }
     assert!(rehearsal.sandbox.events().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn past_runs_are_found_in_s3_and_a_run_that_was_cut_off_is_told_as_unknown() {
+    let rehearsal = Rehearsal::of(world()).await.unwrap();
+    let state = rehearsal.sandbox.state_in_s3();
+    let run = rehearsal.cleanup(&["--json", "--state-uri", &state]).await.unwrap();
+    let id = run.summary().unwrap()["runId"].as_str().unwrap().to_owned();
+    let explain = ["explain", &asset(1), "--json", "--state-uri", &state];
+    let answer = rehearsal.cleanup(&explain).await.unwrap().summary().unwrap();
+    let write = &answer["pastRuns"]["writes"][0];
+    assert_eq!((&write["runId"], &write["outcome"]), (&json!(id), &json!("updated")), "{answer}");
+
+    // The same run as a kill would have left it: the plan alone.
+    let plan = rehearsal.cleanup(&["plan", "--json", "--policy", "enforce"]).await.unwrap();
+    let plan = plan.summary().unwrap();
+    let folder = plan["planUri"].as_str().unwrap().strip_suffix("plan.jsonl").unwrap();
+    std::fs::remove_file(std::path::Path::new(folder).join("summary.json")).unwrap();
+    let answer = self::explain(&rehearsal, &asset(2)).await;
+    let write = &answer["pastRuns"]["writes"][0];
+    assert_eq!((&write["command"], &write["outcome"]), (&json!(null), &json!("unknown")), "{answer}");
+}
