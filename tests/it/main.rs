@@ -23,3 +23,4 @@ mod profiles;
 mod refusals;
 mod services;
 mod store;
+mod walk;
