@@ -145,6 +145,13 @@ async fn a_row_of_the_sheet_that_must_be_mended_is_no_reason_to_call_its_record_
     assert_eq!(run.code, Some(4), "{run:?}");
     let run = rehearsal.cleanup(&["drift", "--filter-target", "nobody"]).await.unwrap();
     assert_eq!(run.code, Some(2), "{run:?}");
+
+    let mut environment = rehearsal.environment();
+    environment.remove("YOUTUBE_CREDENTIALS");
+    environment.remove("YOUTUBE_CREDENTIALS_FILE");
+    let run = dn_tests::run("cms-customid-cleanup", &environment, &["drift"]).await.unwrap();
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(rehearsal.sandbox.events().is_empty(), "who only asks tells the bus nothing, however it ends");
 }
 
 #[tokio::test(flavor = "multi_thread")]

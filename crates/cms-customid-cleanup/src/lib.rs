@@ -256,11 +256,15 @@ impl Task for Cleanup {
     }
 
     fn writes(&self, dry_run: bool) -> bool {
-        !dry_run && matches!(self.command, Command::Run | Command::Apply { .. } | Command::Undo { .. })
+        !dry_run && self.command.writes()
+    }
+
+    fn tells(args: &Args) -> bool {
+        args.command.as_ref().is_none_or(Command::writes)
     }
 
     fn is_run(&self) -> bool {
-        !matches!(self.command, Command::Runs)
+        !matches!(self.command, Command::Runs | Command::Explain { .. })
     }
 
     async fn run(&self, context: &Context<Tally>) -> anyhow::Result<Exit> {
@@ -451,6 +455,11 @@ fn finished(context: &Context<Tally>) -> anyhow::Result<Exit> {
 }
 
 impl Command {
+    /// Whether it may write to the CMS.
+    fn writes(&self) -> bool {
+        matches!(self, Self::Run | Self::Apply { .. } | Self::Undo { .. })
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Run => "run",

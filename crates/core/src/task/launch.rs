@@ -123,7 +123,7 @@ async fn drive<T: Task>(args: &T::Args, environment: &Environment) -> Exit {
         let deployed = ["EVENT_BUS_NAME", "ECS_CONTAINER_METADATA_URI_V4"]
             .iter()
             .any(|name| environment.get(name).is_some());
-        if let Some(settings) = settings.filter(|_| deployed && !dry_run) {
+        if let Some(settings) = settings.filter(|_| deployed && !dry_run && T::tells(args)) {
             teller.bus = Some(EventBus::new(&aws, settings.event_bus));
         }
         teller.patience = LAST_WORDS;

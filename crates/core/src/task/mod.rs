@@ -64,6 +64,11 @@ pub trait Task: Sized {
         !dry_run
     }
 
+    /// Whether the bus is told of a start that fails for want of settings: only where a run that writes was meant.
+    fn tells(_args: &Self::Args) -> bool {
+        true
+    }
+
     /// Whether this is a run: it keeps a folder and is measured. A command that only looks leaves neither.
     fn is_run(&self) -> bool {
         true
