@@ -263,3 +263,21 @@ async fn a20_an_answer_that_is_no_asset_list_never_makes_assets_gone() {
     assert_eq!((run.code, &run.summary().unwrap()["failedCount"]), (Some(5), &json!(0)), "{run:?}");
     assert_eq!(rehearsal.sandbox.journal().count(Service::YouTube, "assets.list"), 3, "asked again, twice");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p01_a_run_that_waits_for_the_bus_at_its_start_is_stopped_all_the_same() {
+    let rehearsal = Rehearsal::of(assets(2)).await.unwrap();
+    rehearsal.sandbox.faults().inject(Service::EventBridge, "DescribeEventBus", 1, Fault::Stall);
+    let mut command = command("cms-customid-cleanup", &rehearsal.environment(), &["--json"]).unwrap();
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while rehearsal.sandbox.faults().pending() > 0 {
+        assert!(Instant::now() < deadline, "the bus was never asked");
+        tokio::task::yield_now().await;
+    }
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    let code = tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap().code();
+    assert_eq!(code, Some(143));
+    assert_eq!(rehearsal.events("CMS Custom ID Cleanup Failed").len(), 1);
+    assert!(rehearsal.sandbox.writes().is_empty());
+}

@@ -145,7 +145,17 @@ async fn drive<T: Task>(args: &T::Args, environment: &Environment) -> Exit {
         );
     }
     let writes = task.writes(dry_run);
-    let lock = match prepare_outside(&mut teller, T::NAME, &info, settings.as_ref(), &aws, writes).await {
+    // A store or a bus that does not answer must not keep a run that is told to stop.
+    let stopped = stop.token();
+    let prepared = tokio::select! {
+        biased;
+        prepared = prepare_outside(&mut teller, T::NAME, &info, settings.as_ref(), &aws, writes) => prepared,
+        () = stopped.cancelled() => Err(anyhow::anyhow!("stopped before the work had begun")),
+    };
+    if stop.is_signalled() {
+        teller.patience = LAST_WORDS;
+    }
+    let lock = match prepared {
         Ok(lock) => lock,
         Err(error) => {
             let end = End { exit: Exit::of(&error, &stop), error: Some(format!("{error:#}")) };
