@@ -28,7 +28,7 @@ const MAX_IN_FLIGHT: u64 = 8;
 /// Slow enough that a point is met to a write or two, fast enough that a world takes a second.
 const RATE_PER_SECOND: u64 = 150;
 /// The lease of the runs that are killed: the next one waits it out.
-const LEASE: Duration = Duration::from_secs(1);
+const LEASE: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Assets that must be written to; more than all kills of a world can come to.
 const WRITTEN: u64 = 150;
@@ -364,7 +364,7 @@ async fn p03_what_a_killed_run_wrote_can_be_undone_and_a_killed_undo_is_complete
     let undo = ["undo", "--run", killed.as_str(), "--json"];
 
     let mut environment = ordeal.environment.clone();
-    environment.insert("LOCK_LEASE".to_owned(), "1s".to_owned());
+    environment.insert("LOCK_LEASE".to_owned(), format!("{}s", LEASE.as_secs()));
     environment.insert("RATE_PER_SECOND".to_owned(), RATE_PER_SECOND.to_string());
     let mut child = loop {
         let mut command = command("cms-customid-cleanup", &environment, &undo).unwrap();
