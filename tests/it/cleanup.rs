@@ -3,20 +3,12 @@
 use std::collections::BTreeMap;
 
 use dn_sandbox::{Asset, Fault, Kind, Match, Profile, ReportRow, Service, Standing, WorldBuilder};
-use dn_tests::Rehearsal;
+use dn_tests::{Rehearsal, asset, video};
 use serde_json::{Value, json};
 
 const ONE: &str = "UCaaaaaaaaaaaaaaaaaaaaaa";
 const TWO: &str = "UCbbbbbbbbbbbbbbbbbbbbbb";
 const FOREIGN: &str = "UCzzzzzzzzzzzzzzzzzzzzzz";
-
-fn asset(number: u64) -> String {
-    format!("A{number:016}")
-}
-
-fn video(number: u64) -> String {
-    format!("vid{number:08}")
-}
 
 /// Two partner channels that the database knows.
 fn partners() -> WorldBuilder {

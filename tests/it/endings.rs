@@ -4,24 +4,14 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use dn_sandbox::{Asset, CredentialKind, Fault, Profile, ReportRow, Service, WorldBuilder};
-use dn_tests::{Rehearsal, Run, command};
+use dn_sandbox::{CredentialKind, Fault, Profile, Service, WorldBuilder};
+use dn_tests::{Rehearsal, Run, assets_to_set, command};
 use serde_json::json;
 
 const CHANNEL: &str = "UCaaaaaaaaaaaaaaaaaaaaaa";
 
-/// One partner channel with so many assets to be set.
 fn assets(count: u64) -> WorldBuilder {
-    let world = WorldBuilder::new().channel(CHANNEL, "artist-one", "Artist One").stored(
-        CHANNEL,
-        CHANNEL,
-        Some("artist-one"),
-        Some("Artist One"),
-    );
-    (1..=count).fold(world, |world, number| {
-        let (asset, video) = (format!("A{number:016}"), format!("vid{number:08}"));
-        world.row(ReportRow::new(&video, CHANNEL).asset(&asset, &video)).asset(Asset::web(&asset, &video))
-    })
+    assets_to_set(CHANNEL, count)
 }
 
 /// Runs the cleanup, sends it a signal once so many writes have come in, and waits for its end.

@@ -1,20 +1,12 @@
 //! `explain`: one asset or video, from the report's row to what past runs did to it.
 
 use dn_sandbox::{Asset, Fault, Match, ReportRow, Service, Standing, WorldBuilder};
-use dn_tests::Rehearsal;
+use dn_tests::{Rehearsal, asset, video};
 use serde_json::{Value, json};
 
 const ONE: &str = "UCaaaaaaaaaaaaaaaaaaaaaa";
 const TWO: &str = "UCbbbbbbbbbbbbbbbbbbbbbb";
 const FOREIGN: &str = "UCzzzzzzzzzzzzzzzzzzzzzz";
-
-fn asset(number: u64) -> String {
-    format!("A{number:016}")
-}
-
-fn video(number: u64) -> String {
-    format!("vid{number:08}")
-}
 
 /// Two partner channels and one asset for every way in which a decision can end.
 fn world() -> WorldBuilder {

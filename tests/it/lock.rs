@@ -3,23 +3,14 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use dn_sandbox::{Asset, ReportRow, Service, WorldBuilder};
-use dn_tests::{Rehearsal, command};
+use dn_sandbox::{Service, WorldBuilder};
+use dn_tests::{Rehearsal, assets_to_set, command};
 use serde_json::json;
 
 const CHANNEL: &str = "UCaaaaaaaaaaaaaaaaaaaaaa";
 
 fn assets(count: u64) -> WorldBuilder {
-    let world = WorldBuilder::new().channel(CHANNEL, "artist-one", "One").stored(
-        CHANNEL,
-        CHANNEL,
-        Some("artist-one"),
-        Some("One"),
-    );
-    (1..=count).fold(world, |world, number| {
-        let (asset, video) = (format!("A{number:016}"), format!("vid{number:08}"));
-        world.row(ReportRow::new(&video, CHANNEL).asset(&asset, &video)).asset(Asset::web(&asset, &video))
-    })
+    assets_to_set(CHANNEL, count)
 }
 
 async fn until_writes_begin(rehearsal: &Rehearsal) {

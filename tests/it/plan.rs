@@ -1,18 +1,10 @@
 //! plan → apply → undo: a change that one can read, trust and take back; and the guards before it.
 
 use dn_sandbox::{Asset, Fault, Match, Profile, ReportRow, Service, WorldBuilder};
-use dn_tests::Rehearsal;
+use dn_tests::{Rehearsal, asset, video};
 use serde_json::{Value, json};
 
 const ONE: &str = "UCaaaaaaaaaaaaaaaaaaaaaa";
-
-fn asset(number: u64) -> String {
-    format!("A{number:016}")
-}
-
-fn video(number: u64) -> String {
-    format!("vid{number:08}")
-}
 
 fn live(rehearsal: &Rehearsal, number: u64) -> Option<String> {
     rehearsal.sandbox.asset(&asset(number)).and_then(|asset| asset.custom_id)

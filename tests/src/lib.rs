@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result, ensure};
-use dn_sandbox::{Options, Profile, Sandbox, WorldBuilder};
+use dn_sandbox::{Asset, Options, Profile, ReportRow, Sandbox, WorldBuilder};
 use serde_json::Value;
 
 /// The workspace's root.
@@ -166,5 +166,30 @@ fn options(
         workflow: root().join("infra/workflow.yaml"),
         schema: root().join("infra/graphql/schema.graphql"),
         bin_dir: Some(programs()?.to_owned()),
+    })
+}
+
+/// The asset id of a number, for worlds made by hand.
+pub fn asset(number: u64) -> String {
+    format!("A{number:016}")
+}
+
+/// The video id of a number.
+pub fn video(number: u64) -> String {
+    format!("vid{number:08}")
+}
+
+/// One partner channel, in the sheet and in the database, with so many assets to be set.
+pub fn assets_to_set(channel: &str, count: u64) -> WorldBuilder {
+    let name = "Artist One";
+    let world = WorldBuilder::new().channel(channel, "artist-one", name).stored(
+        channel,
+        channel,
+        Some("artist-one"),
+        Some(name),
+    );
+    (1..=count).fold(world, |world, number| {
+        let (asset, video) = (asset(number), video(number));
+        world.row(ReportRow::new(&video, channel).asset(&asset, &video)).asset(Asset::web(&asset, &video))
     })
 }

@@ -205,9 +205,10 @@ async fn prepare_outside(
     writes: bool,
 ) -> anyhow::Result<Option<Lock>> {
     let Some(settings) = settings else { return Ok(None) };
+    let bus = EventBus::new(aws, settings.event_bus.clone());
     // Before anything that can fail: of a run that cannot begin the bus is told too.
     if writes {
-        teller.bus = Some(EventBus::new(aws, settings.event_bus.clone()));
+        teller.bus = Some(bus.clone());
     }
     let store = Store::open(&settings.state_uri, aws)?;
     let folder = Arc::new(RunFolder::new(store.clone(), task, &info.run_id));
@@ -215,7 +216,6 @@ async fn prepare_outside(
         teller.folder = Some(folder);
         return Ok(None);
     }
-    let bus = EventBus::new(aws, settings.event_bus.clone());
     let lock = match Lock::acquire(&store, task, &info.run_id, settings.lock_lease).await? {
         Acquired::Held(lock) => lock,
         Acquired::Busy(holder) => {

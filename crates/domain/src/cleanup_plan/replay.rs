@@ -1,7 +1,8 @@
 //! What a kept plan line means now: compare before write.
 //!
 //! A plan may be hours old when it is applied, and days old when it is taken back. A write happens only where the live
-//! value still is the one that the plan saw: what somebody has set since is his.
+//! value that was read for it still is the one that the plan saw: what somebody has set since is his. What is set after
+//! that read, while the writes are under way, is not seen.
 
 use super::decide::{Live, artists_to_send, present};
 use super::plan_line::PlanLine;
