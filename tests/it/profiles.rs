@@ -1,4 +1,4 @@
-//! The whole chain on the sandbox's bad days: slow, flaky, tokens that die young. The truth is met all the same.
+//! The whole chain on the sandbox's bad days. The truth is met all the same.
 
 use std::time::Duration;
 
@@ -8,10 +8,16 @@ use dn_tests::Rehearsal;
 #[rstest::rstest]
 #[case(Profile::Slow)]
 #[case(Profile::Flaky)]
+#[case(Profile::Rough)]
+#[case(Profile::Jitter)]
+#[case(Profile::RateWall)]
+#[case(Profile::HalfBody)]
+#[case(Profile::ErrorIn200)]
 #[case(Profile::TokenExpires)]
 #[tokio::test(flavor = "multi_thread")]
 async fn the_chain_meets_its_truth_on_a_bad_day(#[case] profile: Profile) {
-    let rehearsal = Rehearsal::generated(3, 30, 800, profile).await.unwrap();
+    let videos = if profile == Profile::RateWall { 300 } else { 800 };
+    let rehearsal = Rehearsal::generated(3, 30, videos, profile).await.unwrap();
     rehearsal.sandbox.set_task_env("RATE_PER_SECOND", "5000");
     let backfill = rehearsal.backfill(&["--json"]).await.unwrap();
     assert_eq!(backfill.code, Some(0), "{backfill:?}");

@@ -1,9 +1,10 @@
 //! What can go wrong on purpose: named profiles for a whole run, and one-off answers that a test injects.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -20,12 +21,30 @@ pub enum Profile {
     Calm,
     /// Every answer takes 50 to 150 ms, as over the open Internet.
     Slow,
+    /// Most answers take 20 to 80 ms, one in twenty up to a second.
+    Jitter,
     /// An access token dies after two seconds or 400 calls, whatever lifetime it was sold with.
     TokenExpires,
     /// About three requests in a hundred fail: 5xx, 429 with `Retry-After`, or a connection that breaks before or
     /// after the write was applied. The same request fails at most twice.
     Flaky,
+    /// As `flaky`, ten requests in a hundred, with half bodies and late answers among them.
+    Rough,
+    /// YouTube lets 40 requests through in any second and refuses the others for rate.
+    RateWall,
+    /// YouTube's quota of the day is used up after 500 requests.
+    QuotaWall,
+    /// One answer in ten breaks off in the middle of its body.
+    HalfBody,
+    /// One answer in ten is a success by its status and none by its body: AppSync throttles inside a 200, YouTube shows
+    /// a login page.
+    ErrorIn200,
 }
+
+/// What [`Profile::RateWall`] lets through in a second.
+const WALL_PER_SECOND: usize = 40;
+/// What [`Profile::QuotaWall`] lets through at all.
+const QUOTA_CALLS: u64 = 500;
 
 impl Profile {
     /// Longest use of an access token: lifetime and number of calls.
@@ -62,6 +81,11 @@ pub enum Fault {
     },
     /// The connection stays open and no byte ever comes; the request is not carried out.
     Stall,
+    /// The request is carried out, and its answer comes a byte at a time with this long between two.
+    Drip {
+        /// Milliseconds between two bytes.
+        ms: u64,
+    },
 }
 
 impl Fault {
@@ -78,6 +102,7 @@ impl Fault {
             Self::HalfBody => "half-body",
             Self::Delay { .. } => "delay",
             Self::Stall => "stall",
+            Self::Drip { .. } => "drip",
         }
     }
 }
@@ -134,6 +159,15 @@ pub struct Faults {
     profile: Profile,
     injected: Mutex<Vec<Injected>>,
     dice: Mutex<Dice>,
+    latency: Mutex<Duration>,
+    wall: Mutex<Option<Wall>>,
+    youtube_calls: AtomicU64,
+}
+
+/// A limit of calls in any second; what is refused does not count.
+struct Wall {
+    per_second: usize,
+    passed: VecDeque<Instant>,
 }
 
 struct Dice {
@@ -147,7 +181,30 @@ const FLAKY_LIMIT: u8 = 2;
 impl Faults {
     pub(crate) fn new(profile: Profile, seed: u64) -> Self {
         let rng = ChaCha8Rng::seed_from_u64(seed ^ 0x0066_6175_6c74_7321);
-        Self { profile, injected: Mutex::default(), dice: Mutex::new(Dice { rng, thrown: HashMap::new() }) }
+        let faults = Self {
+            profile,
+            injected: Mutex::default(),
+            dice: Mutex::new(Dice { rng, thrown: HashMap::new() }),
+            latency: Mutex::default(),
+            wall: Mutex::default(),
+            youtube_calls: AtomicU64::new(0),
+        };
+        faults.set_wall((profile == Profile::RateWall).then_some(WALL_PER_SECOND));
+        faults
+    }
+
+    /// Lets this many YouTube requests through in any second, or all of them.
+    pub fn set_wall(&self, per_second: Option<usize>) {
+        *hold(&self.wall) = per_second.map(|per_second| Wall { per_second, passed: VecDeque::new() });
+    }
+
+    /// Makes every YouTube answer take this long.
+    pub fn set_latency(&self, latency: Duration) {
+        *hold(&self.latency) = latency;
+    }
+
+    pub(crate) fn latency(&self, service: Service) -> Duration {
+        if service == Service::YouTube { *hold(&self.latency) } else { Duration::ZERO }
     }
 
     /// Plays `fault` on the next `times` requests that fit. Earlier injections go first.
@@ -172,7 +229,27 @@ impl Faults {
         ids: &[String],
         call: &Call,
     ) -> Option<Fault> {
-        self.take_injected(service, operation, ids).or_else(|| self.throw(service, operation, call))
+        self.take_injected(service, operation, ids)
+            .or_else(|| self.refuse_for_rate(service))
+            .or_else(|| self.throw(service, operation, call))
+    }
+
+    fn refuse_for_rate(&self, service: Service) -> Option<Fault> {
+        if service != Service::YouTube {
+            return None;
+        }
+        let mut wall = hold(&self.wall);
+        let wall = wall.as_mut()?;
+        let now = Instant::now();
+        while wall.passed.front().is_some_and(|at| now.duration_since(*at) >= Duration::from_secs(1)) {
+            wall.passed.pop_front();
+        }
+        if wall.passed.len() < wall.per_second {
+            wall.passed.push_back(now);
+            return None;
+        }
+        let body = google_error(403, "PERMISSION_DENIED", "rateLimitExceeded", "Rate Limit Exceeded");
+        Some(Fault::status(403, body))
     }
 
     fn take_injected(&self, service: Service, operation: &str, ids: &[String]) -> Option<Fault> {
@@ -192,31 +269,44 @@ impl Faults {
     }
 
     fn throw(&self, service: Service, operation: &str, call: &Call) -> Option<Fault> {
+        let roll = || hold(&self.dice).rng.random::<f64>();
         match self.profile {
-            Profile::Calm | Profile::TokenExpires => None,
+            Profile::Calm | Profile::TokenExpires | Profile::RateWall => None,
             Profile::Slow => Some(Fault::Delay { ms: hold(&self.dice).rng.random_range(50..=150) }),
-            Profile::Flaky => self.throw_flaky(service, operation, call),
+            Profile::Jitter => {
+                let longest = if roll() < 0.05 { 1_000 } else { 80 };
+                Some(Fault::Delay { ms: hold(&self.dice).rng.random_range(20..=longest) })
+            }
+            Profile::Flaky => self.throw_once_or_twice(call, |roll| flaky(service, operation, roll)),
+            Profile::Rough => self.throw_once_or_twice(call, |roll| rough(service, operation, roll)),
+            Profile::QuotaWall => {
+                let is_over = service == Service::YouTube
+                    && self.youtube_calls.fetch_add(1, Ordering::Relaxed) >= QUOTA_CALLS;
+                is_over.then(|| {
+                    let message = "The request cannot be completed because you have exceeded your quota.";
+                    Fault::status(403, google_error(403, "PERMISSION_DENIED", "quotaExceeded", message))
+                })
+            }
+            // An event that was put twice starts the next task twice: that is a test of its own.
+            Profile::HalfBody if operation == "PutEvents" => None,
+            Profile::HalfBody => {
+                self.throw_once_or_twice(call, |roll| (roll < 0.1).then_some(Fault::HalfBody))
+            }
+            Profile::ErrorIn200 => {
+                self.throw_once_or_twice(call, |roll| (roll < 0.1).then(|| error_in_200(service))?)
+            }
         }
     }
 
-    fn throw_flaky(&self, service: Service, operation: &str, call: &Call) -> Option<Fault> {
+    /// Throws a die; the same request meets a fault twice at most.
+    fn throw_once_or_twice(&self, call: &Call, fault: impl FnOnce(f64) -> Option<Fault>) -> Option<Fault> {
         let key = {
             let mut hasher = DefaultHasher::new();
-            (service, &call.method, &call.path, &call.query, &call.body).hash(&mut hasher);
+            (&call.method, &call.path, &call.query, &call.body).hash(&mut hasher);
             hasher.finish()
         };
         let mut dice = hold(&self.dice);
-        let roll: f64 = dice.rng.random();
-        // A 429 stops the whole client for a second: five in ten thousand are two minutes of 38,000 calls' run.
-        let fault = match roll {
-            r if r < 0.010 => refusal(service, 500),
-            r if r < 0.018 => refusal(service, 503),
-            r if r < 0.024 => Fault::ResetBefore,
-            // An event that was put twice starts the next task twice: that is a test of its own.
-            r if r < 0.030 && operation != "PutEvents" => Fault::ResetAfter,
-            r if r >= 0.9995 => refusal(service, 429),
-            _ => return None,
-        };
+        let fault = fault(dice.rng.random())?;
         let thrown = dice.thrown.entry(key).or_default();
         if *thrown >= FLAKY_LIMIT {
             return None;
@@ -224,6 +314,58 @@ impl Faults {
         *thrown += 1;
         Some(fault)
     }
+}
+
+fn flaky(service: Service, operation: &str, roll: f64) -> Option<Fault> {
+    // A 429 stops the whole client for a second: five in ten thousand are two minutes of 38,000 calls' run.
+    Some(match roll {
+        r if r < 0.010 => refusal(service, 500),
+        r if r < 0.018 => refusal(service, 503),
+        r if r < 0.024 => Fault::ResetBefore,
+        // An event that was put twice starts the next task twice: that is a test of its own.
+        r if r < 0.030 && operation != "PutEvents" => Fault::ResetAfter,
+        r if r >= 0.9995 => refusal(service, 429),
+        _ => return None,
+    })
+}
+
+fn rough(service: Service, operation: &str, roll: f64) -> Option<Fault> {
+    let is_repeatable = operation != "PutEvents";
+    Some(match roll {
+        r if r < 0.030 => refusal(service, 500),
+        r if r < 0.045 => refusal(service, 503),
+        r if r < 0.060 => Fault::ResetBefore,
+        r if r < 0.075 && is_repeatable => Fault::ResetAfter,
+        r if r < 0.090 && is_repeatable => Fault::HalfBody,
+        r if r < 0.0998 => Fault::Delay { ms: 100 },
+        r if r < 0.1 => refusal(service, 429),
+        _ => return None,
+    })
+}
+
+fn error_in_200(service: Service) -> Option<Fault> {
+    match service {
+        Service::AppSync => {
+            let body = serde_json::json!({"data": null, "errors": [{"errorType": "ThrottlingException",
+                "message": "Rate exceeded", "path": null}]});
+            Some(Fault::status(200, body.to_string()))
+        }
+        Service::YouTube => {
+            let body = "<!DOCTYPE html><html><title>Sign in - Google Accounts</title></html>".to_owned();
+            Some(Fault::Status {
+                code: 200,
+                headers: vec![("content-type".to_owned(), "text/html".to_owned())],
+                body,
+            })
+        }
+        Service::Token | Service::S3 | Service::EventBridge => None,
+    }
+}
+
+fn google_error(code: u16, status: &str, reason: &str, message: &str) -> String {
+    serde_json::json!({"error": {"code": code, "message": message, "status": status,
+        "errors": [{"domain": "global", "reason": reason, "message": message}]}})
+    .to_string()
 }
 
 /// A passing refusal in the words of each service.
@@ -236,9 +378,7 @@ fn refusal(service: Service, code: u16) -> Fault {
             } else {
                 ("UNAVAILABLE", "backendError")
             };
-            let body = serde_json::json!({"error": {"code": code, "message": "Try again later.", "status": status,
-                "errors": [{"domain": "global", "reason": reason, "message": "Try again later."}]}});
-            (code, body.to_string())
+            (code, google_error(code, status, reason, "Try again later."))
         }
         Service::AppSync => {
             let kind = if slow_down { "ThrottlingException" } else { "InternalFailureException" };

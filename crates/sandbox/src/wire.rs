@@ -183,6 +183,10 @@ async fn handle(State(shell): State<Arc<Shell>>, request: Request) -> Result<Res
         response_bytes: 0,
         fault: fault.as_ref().map(Fault::name),
     };
+    let latency = shell.faults.latency(service);
+    if !latency.is_zero() {
+        wait(latency).await;
+    }
     let response = match fault {
         None => reply(&shell, &call, &mut entry).await,
         Some(Fault::Delay { ms }) => {
@@ -202,6 +206,10 @@ async fn handle(State(shell): State<Arc<Shell>>, request: Request) -> Result<Res
         Some(Fault::HalfBody) => {
             let whole = shell.play.answer(&call);
             half_response(whole, &mut entry).await
+        }
+        Some(Fault::Drip { ms }) => {
+            let response = reply(&shell, &call, &mut entry).await;
+            drip(response, Duration::from_millis(ms)).await
         }
         Some(Fault::Stall) => {
             shell.journal.record(entry);
@@ -237,6 +245,20 @@ async fn reply(shell: &Shell, call: &Call, entry: &mut Entry) -> Response {
         response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(length_bytes));
     }
     response
+}
+
+/// The same answer, a byte at a time.
+async fn drip(response: Response, between: Duration) -> Response {
+    let (parts, body) = response.into_parts();
+    let whole = axum::body::to_bytes(body, BODY_LIMIT_BYTES).await.unwrap_or_default();
+    let bytes = stream::iter(0..whole.len()).then(move |at| {
+        let byte = whole.slice(at..=at);
+        async move {
+            wait(between).await;
+            Ok::<_, Infallible>(byte)
+        }
+    });
+    Response::from_parts(parts, Body::from_stream(bytes))
 }
 
 fn head(status: u16, headers: &[(&'static str, String)], body: Body) -> Response {
