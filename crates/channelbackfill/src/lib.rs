@@ -10,7 +10,6 @@ mod report;
 pub use report::Tally;
 
 use std::io::Write as _;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use dn_core::graphql::AppSync;
@@ -69,7 +68,7 @@ pub struct Backfill {
     csv: String,
     error_tolerance: f64,
     graphql: GraphqlSettings,
-    max_wait: Duration,
+    pace: Pace,
 }
 
 impl Task for Backfill {
@@ -86,9 +85,9 @@ impl Task for Backfill {
         let error_tolerance = problems.number(&args.error_tolerance, ERROR_TOLERANCE, name, 0.0..=1.0);
         let graphql = args.graphql.read(environment, problems);
         // The patience was judged with the other run settings.
-        let max_wait = args.run.read(&mut Problems::default()).max_wait;
+        let pace = args.run.read(&mut Problems::default()).pace();
         let csv = given(Some(&args.csv)).unwrap_or(CSV).to_owned();
-        Some(Self { csv, error_tolerance: error_tolerance?, graphql: graphql?, max_wait })
+        Some(Self { csv, error_tolerance: error_tolerance?, graphql: graphql?, pace })
     }
 
     async fn run(&self, context: &Context<Tally>) -> anyhow::Result<Exit> {
@@ -145,7 +144,7 @@ impl Backfill {
 
     fn connect(&self, context: &Context<Tally>) -> anyhow::Result<AppSync> {
         let authorization = self.graphql.authorization(&context.aws)?;
-        let transport = Transport::new(authorization, Pace::unhurried(self.max_wait), context.stop.token())
+        let transport = Transport::new(authorization, self.pace, context.stop.token())
             .map_err(|error| Ended::new(Exit::Usage, format!("no HTTP client: {error}")))?
             .under(context.lease.clone());
         Ok(AppSync::new(transport, self.graphql.endpoint.clone()))

@@ -65,7 +65,7 @@ async fn youtube(args: &Args, environment: &Environment, context: &Context<Vec<R
     let Some(credentials) = read_credentials(environment, &mut Problems::default()) else {
         return without_token(Row::not_checked(TOKEN, "YOUTUBE_CREDENTIALS"));
     };
-    let tokens = match TokenCache::new(&credentials, PATIENCE, context.stop.token()).await {
+    let tokens = match TokenCache::new(&credentials, Pace::persistent(PATIENCE), context.stop.token()).await {
         Ok(tokens) => Arc::new(tokens),
         Err(problem) => return without_token(Row::fail(TOKEN, problem, FIX)),
     };

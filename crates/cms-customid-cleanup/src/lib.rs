@@ -414,8 +414,8 @@ impl Cleanup {
 
     fn connect_graphql(&self, context: &Context<Tally>) -> anyhow::Result<AppSync> {
         let authorization = self.graphql.authorization(&context.aws)?;
-        let pace = Pace::unhurried(self.run.max_wait);
-        let transport = Transport::new(authorization, pace, context.stop.token()).map_err(no_client)?;
+        let transport =
+            Transport::new(authorization, self.run.pace(), context.stop.token()).map_err(no_client)?;
         Ok(AppSync::new(transport, self.graphql.endpoint.clone()))
     }
 
@@ -426,7 +426,7 @@ impl Cleanup {
     ) -> anyhow::Result<ContentId> {
         let YoutubeSettings { content_owner, credentials, api_base_url, .. } = &self.youtube;
         let tokens = self.token_cache(credentials, context).await?;
-        let pace = self.youtube.pace(self.run.max_wait);
+        let pace = self.youtube.pace(&self.run);
         let authorization = Authorization::Bearer(Arc::new(tokens));
         let transport = Transport::new(authorization, pace, context.stop.token())
             .map_err(no_client)?
@@ -440,7 +440,8 @@ impl Cleanup {
         credentials: &Credentials,
         context: &Context<Tally>,
     ) -> anyhow::Result<TokenCache> {
-        let cache = TokenCache::new(credentials, self.run.max_wait, context.stop.token()).await;
+        let pace = Pace::persistent(self.run.max_wait).timing_out(self.run.call_timeout);
+        let cache = TokenCache::new(credentials, pace, context.stop.token()).await;
         cache.map_err(|problem| Ended::new(Exit::Usage, format!("YOUTUBE_CREDENTIALS: {problem}")).into())
     }
 }

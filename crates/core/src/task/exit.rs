@@ -100,6 +100,7 @@ fn known(link: &(dyn std::error::Error + 'static)) -> Option<Exit> {
             CallErrorKind::Exhausted
             | CallErrorKind::PatienceOver
             | CallErrorKind::BadAnswer
+            | CallErrorKind::Redirected
             | CallErrorKind::LockLost
             | CallErrorKind::Refused { .. } => Exit::Temporary,
         });

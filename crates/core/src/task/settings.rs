@@ -19,6 +19,8 @@ pub const STATE_URI: &str = "./state";
 pub const EVENT_BUS: &str = "dn-backend-workflow-bus-dev";
 /// The default of `--max-wait`.
 pub const MAX_WAIT: &str = "3m";
+/// The default of `--call-timeout`.
+pub const CALL_TIMEOUT: &str = "30s";
 /// The default of `--lock-lease`.
 pub const LOCK_LEASE: &str = "2m";
 /// The default of `--rate-per-second`: twice to four times what a serial loop does.
@@ -52,6 +54,9 @@ pub struct RunArgs {
     /// How long to bear a server that only fails, from its first failure; then exit 5
     #[arg(long, global = true, env = "MAX_WAIT", default_value = MAX_WAIT, value_name = "DURATION")]
     pub max_wait: String,
+    /// How long one try of an HTTP call may take, from its first byte to the last of its answer
+    #[arg(long, global = true, env = "CALL_TIMEOUT", default_value = CALL_TIMEOUT, value_name = "DURATION")]
+    pub call_timeout: String,
     /// The lease of the task's lock; a dead run's lock is free after it
     #[arg(long, global = true, env = "LOCK_LEASE", default_value = LOCK_LEASE, value_name = "DURATION")]
     pub lock_lease: String,
@@ -266,12 +271,21 @@ pub struct RunSettings {
     pub event_bus: String,
     /// The patience with a server that only fails.
     pub max_wait: Duration,
+    /// The time of one try of a call.
+    pub call_timeout: Duration,
     /// The lease of the task's lock.
     pub lock_lease: Duration,
     /// The time the run is given.
     pub max_duration: Option<Duration>,
     /// Nothing outside the run folder is written.
     pub dry_run: bool,
+}
+
+impl RunSettings {
+    /// The pace of a client that makes few calls.
+    pub fn pace(&self) -> Pace {
+        Pace::unhurried(self.max_wait).timing_out(self.call_timeout)
+    }
 }
 
 impl RunArgs {
@@ -283,6 +297,9 @@ impl RunArgs {
             event_bus: or(&self.event_bus, EVENT_BUS),
             max_wait: problems
                 .duration(Some(&self.max_wait), Some(MAX_WAIT), "--max-wait (MAX_WAIT)")
+                .unwrap_or_default(),
+            call_timeout: problems
+                .duration(Some(&self.call_timeout), Some(CALL_TIMEOUT), "--call-timeout (CALL_TIMEOUT)")
                 .unwrap_or_default(),
             lock_lease: problems
                 .duration(Some(&self.lock_lease), Some(LOCK_LEASE), "--lock-lease (LOCK_LEASE)")
@@ -388,8 +405,8 @@ pub struct YoutubeSettings {
 
 impl YoutubeSettings {
     /// The pace of the calls.
-    pub fn pace(&self, max_wait: Duration) -> Pace {
-        Pace::limited(self.rate_per_second, self.max_in_flight, max_wait)
+    pub fn pace(&self, run: &RunSettings) -> Pace {
+        Pace::limited(self.rate_per_second, self.max_in_flight, run.max_wait).timing_out(run.call_timeout)
     }
 }
 

@@ -28,6 +28,13 @@ pub fn nth(n: u32) -> Duration {
     schedule().nth(n.min(16) as usize).unwrap_or(LONGEST_WAIT)
 }
 
+/// A factor from 1 to 1 + `share`, so that what failed together is not repeated together.
+pub fn jitter(share: f64) -> f64 {
+    // The schedule's own dice: its first wait has up to its own length on top.
+    let first = schedule().next().unwrap_or(FIRST_WAIT).as_secs_f64() / FIRST_WAIT.as_secs_f64();
+    share.mul_add(first - 1.0, 1.0)
+}
+
 /// Reads a `Retry-After` value: seconds or an HTTP date. Negative, past and unreadable values are `None`;
 /// absurd ones are capped at [`RETRY_AFTER_CAP`].
 pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {

@@ -1,21 +1,20 @@
 //! The one HTTP client and the one retry loop.
 
-use std::num::NonZeroU32;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
-use governor::clock::{Clock as _, MonotonicClock};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{CallError, CallErrorKind, excerpt};
-use super::pacer::{Pacer, Patience};
+use super::gate::{Gate, UnderWay};
+use super::pacer::{Patience, Signal};
 use super::verdict::Verdict;
 use super::{backoff, wait};
 use crate::aws::AppSyncSigner;
@@ -28,8 +27,10 @@ use crate::youtube::auth::TokenCache;
 const MAX_TRIES: u32 = 5;
 /// An answer that cannot be read is asked for this often in all.
 const MAX_UNREADABLE: u32 = 3;
-/// From the first byte sent to the last byte of the answer.
-const CALL_DEADLINE: Duration = Duration::from_secs(30);
+/// From the first byte sent to the last byte of the answer, where the operator says nothing else.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Between two bytes of an answer at most, or a third of the whole where that is less.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// No answer that the suite asks for comes near this (1,000 channels are some 200 KB).
 const BODY_CAP_BYTES: usize = 8 << 20;
 /// Google compresses only for a user agent that says `gzip`.
@@ -46,17 +47,36 @@ pub struct Pace {
     pub max_wait: Duration,
     /// Tries of one call; `None` to try until the patience is over (a token without which nothing goes on).
     pub max_tries: Option<u32>,
+    /// One try, from its first byte to the last of its answer.
+    pub call_timeout: Duration,
 }
 
 impl Pace {
     /// A few calls at a time as fast as they go, with the usual five tries.
     pub fn unhurried(max_wait: Duration) -> Self {
-        Self { rate_per_second: None, max_in_flight: 4, max_wait, max_tries: Some(MAX_TRIES) }
+        Self {
+            rate_per_second: None,
+            max_in_flight: 4,
+            max_wait,
+            max_tries: Some(MAX_TRIES),
+            call_timeout: CALL_TIMEOUT,
+        }
     }
 
     /// At most so many calls a second and at once.
     pub fn limited(rate_per_second: f64, max_in_flight: usize, max_wait: Duration) -> Self {
-        Self { rate_per_second: Some(rate_per_second), max_in_flight, max_wait, max_tries: Some(MAX_TRIES) }
+        Self { rate_per_second: Some(rate_per_second), max_in_flight, ..Self::unhurried(max_wait) }
+    }
+
+    /// One call at a time, tried until the patience is over.
+    pub fn persistent(max_wait: Duration) -> Self {
+        Self { max_in_flight: 1, max_tries: None, ..Self::unhurried(max_wait) }
+    }
+
+    /// The same, with this long for one try.
+    #[must_use]
+    pub fn timing_out(self, call_timeout: Duration) -> Self {
+        Self { call_timeout, ..self }
     }
 }
 
@@ -117,21 +137,34 @@ impl Answer {
 pub struct Transport {
     http: reqwest::Client,
     authorization: Authorization,
-    permits: Semaphore,
-    limiter: Option<DefaultDirectRateLimiter>,
-    clock: MonotonicClock,
-    pacer: Mutex<Pacer>,
+    gate: Gate,
+    max_wait: Duration,
     max_tries: Option<u32>,
     shutdown: CancellationToken,
-    halted: OnceLock<(CallErrorKind, String)>,
+    halts: Mutex<Halts>,
+    /// Wakes those that wait, to look at the halts.
+    halted: Notify,
     sent: AtomicU64,
     lease: Option<Arc<Lease>>,
     budget: Option<Arc<CallBudget>>,
 }
 
+/// Why calls are not begun any more.
+#[derive(Debug, Default)]
+struct Halts {
+    whole: Option<(CallErrorKind, String)>,
+    /// Operations whose own quota is used up: the other methods of an API may have theirs left.
+    quotas: HashMap<&'static str, String>,
+}
+
 const STOPPING: &str = "the run is being stopped";
 const LOCK_LOST: &str = "the lease of the task's lock is over (a store that did not answer, or a process that was \
     frozen); another run may hold it by now";
+
+/// Waits between the tries of a call while the server serves nobody: five tries outlast a bad minute. Where the
+/// patience is short they are shorter in the same measure, so that it is the tries that end and not the patience.
+const ALONE: [Duration; 4] =
+    [Duration::from_millis(500), Duration::from_secs(5), Duration::from_secs(20), Duration::from_secs(40)];
 
 /// What one sending of a call came to, before anybody judged it.
 #[derive(Debug)]
@@ -184,24 +217,19 @@ impl Transport {
         let http = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(Duration::from_secs(5))
-            .read_timeout(Duration::from_secs(10))
-            .timeout(CALL_DEADLINE)
+            .read_timeout(IDLE_TIMEOUT.min(pace.call_timeout / 3))
+            .timeout(pace.call_timeout)
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        let limiter = pace.rate_per_second.and_then(|rate| {
-            let quota = Quota::with_period(Duration::from_secs_f64(1.0 / rate))?;
-            Some(RateLimiter::direct(quota.allow_burst(burst(rate))))
-        });
         Ok(Self {
             http,
             authorization,
-            permits: Semaphore::new(pace.max_in_flight.max(1)),
-            limiter,
-            clock: MonotonicClock,
-            pacer: Mutex::new(Pacer::new(pace.max_wait)),
+            gate: Gate::new(pace.rate_per_second, pace.max_in_flight, pace.max_wait),
+            max_wait: pace.max_wait,
             max_tries: pace.max_tries,
             shutdown,
-            halted: OnceLock::new(),
+            halts: Mutex::default(),
+            halted: Notify::new(),
             sent: AtomicU64::new(0),
             lease: None,
             budget: None,
@@ -243,11 +271,13 @@ impl Transport {
         let mut tries = 0;
         let mut unreadable = 0;
         let mut replayed = false;
-        let mut waits = backoff::schedule();
+        let mut sent_before = false;
+        let mut waits = Waits::new(self.max_wait);
+        let mut failing_since = None;
         loop {
             let fail = |kind, reason| self.fail(call, kind, reason, tries, started);
-            let permit = match self.permit().await {
-                Ok(permit) => permit,
+            let under_way = match self.turn(call, !sent_before).await {
+                Ok(under_way) => under_way,
                 Err((kind, reason)) => return Err(fail(kind, reason)),
             };
             let (headers, token) = match self.authorize(call).await {
@@ -258,42 +288,44 @@ impl Transport {
                         return Err(fail(error.kind, error.reason));
                     }
                     tries += 1;
-                    drop(permit);
-                    self.pause(waits.next()).await;
+                    drop(under_way);
+                    self.pause(waits.next(false)).await;
                     continue;
                 }
                 Err(error) => return Err(fail(error.kind, error.reason)),
             };
             // Asked last: signing in may have taken its time.
-            self.may_begin().map_err(|(kind, reason)| fail(kind, reason))?;
+            self.may_send(call).map_err(|(kind, reason)| fail(kind, reason))?;
             tries += 1;
+            sent_before = true;
             self.sent.fetch_add(1, Ordering::Relaxed);
+            let sent_at = Instant::now();
             let sent = courier.carry(headers).await;
-            drop(permit);
-            let verdict = match sent {
+            let (verdict, answered) = match sent {
                 Sent::Answer(answer) => match judge(&answer) {
                     Verdict::Success => {
-                        self.pacer().succeeded();
+                        under_way.end(Signal::Served);
                         tracing::trace!(operation = call.operation, tries, "call answered");
                         return Ok(answer);
                     }
-                    verdict => verdict,
+                    verdict => (verdict, answer.status),
                 },
                 Sent::NotAnswered { reason, fatal: false } => {
-                    Verdict::Transient { reason, retry_after: None }
+                    (Verdict::Transient { reason, retry_after: None }, 0)
                 }
-                Sent::NotAnswered { reason, fatal: true } => Verdict::Fatal { reason },
-                Sent::TooLarge { reason } => Verdict::Unreadable { reason },
+                Sent::NotAnswered { reason, fatal: true } => (Verdict::Fatal { reason }, 0),
+                Sent::TooLarge { reason } => (Verdict::Unreadable { reason }, 0),
             };
             let fail = |kind, reason| self.fail(call, kind, reason, tries, started);
             tracing::debug!(operation = call.operation, tries, ?verdict, "call not served");
             match verdict {
                 Verdict::Success => {}
                 Verdict::Refused { code, reason } => {
-                    self.pacer().succeeded();
+                    under_way.end(Signal::Served);
                     return Err(fail(CallErrorKind::Refused { code }, reason));
                 }
                 Verdict::Fatal { reason } => return Err(fail(CallErrorKind::Unauthorized, reason)),
+                Verdict::Redirected { reason } => return Err(fail(CallErrorKind::Redirected, reason)),
                 Verdict::QuotaExhausted { reason } => {
                     return Err(fail(CallErrorKind::QuotaExhausted, reason));
                 }
@@ -301,57 +333,75 @@ impl Transport {
                     (Authorization::Bearer(cache), Some(token)) if !replayed => {
                         replayed = true;
                         tries -= 1;
+                        drop(under_way);
                         cache.refuse(&token).await;
                     }
                     _ => return Err(fail(CallErrorKind::Unauthorized, reason)),
                 },
                 Verdict::RateLimited { reason, retry_after } => {
-                    if let Patience::Over { failing_for } =
-                        self.pacer().rate_limited(Instant::now(), retry_after)
-                    {
+                    let patience = under_way.end(Signal::Slowed(retry_after));
+                    if let Patience::Over { failing_for } = patience {
                         return Err(fail(CallErrorKind::PatienceOver, out_of_patience(&reason, failing_for)));
                     }
                     tries -= 1;
                 }
                 Verdict::Unreadable { reason } => {
+                    drop(under_way);
                     unreadable += 1;
                     if unreadable >= MAX_UNREADABLE {
                         return Err(fail(CallErrorKind::BadAnswer, reason));
                     }
-                    self.pause(waits.next()).await;
+                    self.wait_to_repeat(waits.next(true)).await;
                 }
                 Verdict::Transient { reason, retry_after } => {
-                    if let Patience::Over { failing_for } = self.pacer().failed(Instant::now(), retry_after) {
+                    // No answer, or one that names the load: fewer at once.
+                    let is_load = matches!(answered, 0 | 408 | 503 | 504);
+                    let signal =
+                        if is_load { Signal::Overloaded(retry_after) } else { Signal::Failed(retry_after) };
+                    let patience = under_way.end(signal);
+                    if let Patience::Over { failing_for } = patience {
                         return Err(fail(CallErrorKind::PatienceOver, out_of_patience(&reason, failing_for)));
                     }
-                    if self.max_tries.is_some_and(|max| tries >= max) {
+                    if self.is_exhausted(tries, *failing_since.get_or_insert_with(Instant::now)) {
                         return Err(fail(CallErrorKind::Exhausted, reason));
                     }
-                    self.pause(waits.next()).await;
+                    // A server that serves others fails at this call; one that serves nobody is down.
+                    let is_serving = self.max_tries.is_none() || self.gate.pacer().served_since(sent_at);
+                    self.wait_to_repeat(waits.next(is_serving)).await;
                 }
             }
         }
     }
 
-    /// Waits for a turn: a free place, the shared pause, and the rate. The place is taken last, so that a pause
-    /// holds no place.
-    async fn permit(&self) -> Result<tokio::sync::SemaphorePermit<'_>, (CallErrorKind, String)> {
-        let interrupted = || (CallErrorKind::Interrupted, STOPPING.to_owned());
+    /// Whether a call was tried often enough. While the server serves nobody at all, that is no fault of the call: then
+    /// it fails only shortly before the whole client's patience ends, so that a few rows which fail for ever and are
+    /// the last ones left are known as such.
+    fn is_exhausted(&self, tries: u32, failing_since: Instant) -> bool {
+        let Some(max) = self.max_tries else { return false };
+        tries >= max
+            && (!self.gate.pacer().is_storm() || failing_since.elapsed() >= self.max_wait.mul_f64(0.75))
+    }
+
+    /// Waits for a turn at the gate, unless nothing may begin any more.
+    async fn turn(&self, call: &Call, is_first_try: bool) -> Result<UnderWay<'_>, (CallErrorKind, String)> {
         loop {
-            let permit = tokio::select! {
+            let halted = self.halted.notified();
+            self.may_begin(call)?;
+            tokio::select! {
                 biased;
-                () = self.shutdown.cancelled() => return Err(interrupted()),
-                permit = self.permits.acquire() => permit.map_err(|_| interrupted())?,
-            };
-            let paused = self.pacer().wait_from(Instant::now());
-            let turn = paused.or_else(|| {
-                let limiter = self.limiter.as_ref()?;
-                limiter.check().err().map(|not_until| not_until.wait_time_from(self.clock.now()))
-            });
-            let Some(turn) = turn else { return Ok(permit) };
-            drop(permit);
-            self.pause(Some(turn)).await;
+                () = self.shutdown.cancelled() => {}
+                () = halted => {}
+                under_way = self.gate.enter(is_first_try) => {
+                    self.may_begin(call)?;
+                    return Ok(under_way);
+                }
+            }
         }
+    }
+
+    /// The learnt rate, where it is below the operator's, and the calls at once.
+    pub fn learnt_pace(&self) -> (Option<f64>, usize) {
+        self.gate.pacer().learnt(Instant::now())
     }
 
     /// The same client, within a budget of calls: repeated ones cost too.
@@ -362,26 +412,46 @@ impl Transport {
     }
 
     /// Whether a call may begin now: not once the run is being stopped, a verdict was fatal, or the lease is over.
-    fn may_begin(&self) -> Result<(), (CallErrorKind, String)> {
+    fn may_begin(&self, call: &Call) -> Result<(), (CallErrorKind, String)> {
         if self.shutdown.is_cancelled() {
             return Err((CallErrorKind::Interrupted, STOPPING.to_owned()));
         }
-        if let Some((kind, reason)) = self.halted.get() {
-            return Err((kind.clone(), reason.clone()));
+        let halts = self.halts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(whole) = &halts.whole {
+            return Err(whole.clone());
+        }
+        if let Some(reason) = halts.quotas.get(call.operation) {
+            return Err((CallErrorKind::QuotaExhausted, reason.clone()));
         }
         match &self.lease {
-            Some(lease) if !lease.is_held() => return Err((CallErrorKind::LockLost, LOCK_LOST.to_owned())),
-            _ => {}
+            Some(lease) if !lease.is_held() => Err((CallErrorKind::LockLost, LOCK_LOST.to_owned())),
+            _ => Ok(()),
         }
+    }
+
+    /// As [`Self::may_begin`], and the call is paid for.
+    fn may_send(&self, call: &Call) -> Result<(), (CallErrorKind, String)> {
+        self.may_begin(call)?;
         match &self.budget {
             Some(budget) if !budget.take() => Err((CallErrorKind::QuotaExhausted, budget.used_up())),
             _ => Ok(()),
         }
     }
 
-    async fn pause(&self, time: Option<Duration>) {
-        let time = time.unwrap_or_default();
-        tokio::select! { biased; () = self.shutdown.cancelled() => {}, () = wait(time) => {} }
+    /// Waits, unless nothing is to be begun any more.
+    async fn pause(&self, time: Duration) {
+        self.unless_halted(wait(time)).await;
+    }
+
+    /// Waits before the same call is sent again: its own time, and until the client may repeat at all.
+    async fn wait_to_repeat(&self, time: Duration) {
+        self.pause(time).await;
+        self.unless_halted(self.gate.wait_for_retry()).await;
+    }
+
+    async fn unless_halted(&self, waiting: impl Future<Output = ()>) {
+        let halted = self.halted.notified();
+        tokio::select! { biased; () = self.shutdown.cancelled() => {}, () = halted => {}, () = waiting => {} }
     }
 
     /// The headers that prove who the call is from, and the token that is to be refused if it is.
@@ -435,9 +505,7 @@ impl Transport {
         tries: u32,
         started: Instant,
     ) -> CallError {
-        if kind.ends_the_run() && kind != CallErrorKind::Interrupted {
-            self.halted.get_or_init(|| (kind.clone(), reason.clone()));
-        }
+        self.halt(call, &kind, &reason);
         let operation = call.operation.to_owned();
         CallError {
             operation,
@@ -449,8 +517,42 @@ impl Transport {
         }
     }
 
-    fn pacer(&self) -> MutexGuard<'_, Pacer> {
-        self.pacer.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Keeps calls that have not begun from beginning, and wakes those that wait. What Google counts for each method
+    /// apart ends that method alone; the operator's own budget is for all of them, and asked at every call.
+    fn halt(&self, call: &Call, kind: &CallErrorKind, reason: &str) {
+        if !kind.ends_the_run() || *kind == CallErrorKind::Interrupted {
+            return;
+        }
+        let mut halts = self.halts.lock().unwrap_or_else(PoisonError::into_inner);
+        if *kind == CallErrorKind::QuotaExhausted {
+            halts.quotas.entry(call.operation).or_insert_with(|| reason.to_owned());
+        } else {
+            halts.whole.get_or_insert_with(|| (kind.clone(), reason.to_owned()));
+        }
+        drop(halts);
+        self.halted.notify_waiters();
+    }
+}
+
+/// The waits between the tries of one call.
+struct Waits {
+    serving: Box<dyn Iterator<Item = Duration> + Send>,
+    alone: std::vec::IntoIter<Duration>,
+}
+
+impl Waits {
+    fn new(max_wait: Duration) -> Self {
+        let whole: Duration = ALONE.iter().sum();
+        // With the jitter of up to a quarter, the tries end before the patience.
+        let share = (max_wait.as_secs_f64() * 0.6 / whole.as_secs_f64()).min(1.0);
+        let alone: Vec<_> = ALONE.iter().map(|wait| wait.mul_f64(share * backoff::jitter(0.25))).collect();
+        Self { serving: Box::new(backoff::schedule()), alone: alone.into_iter() }
+    }
+
+    fn next(&mut self, is_serving: bool) -> Duration {
+        let (serving, alone) = (self.serving.next(), self.alone.next());
+        let wait = if is_serving { serving } else { alone.or(serving) };
+        wait.unwrap_or(backoff::LONGEST_WAIT)
     }
 }
 
@@ -507,11 +609,4 @@ fn sensitive(value: &str) -> Result<HeaderValue, String> {
         .map_err(|_| "the credential has a character that no HTTP header may have".to_owned())?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// A tenth of a second's calls may go at once, at least one: enough not to lose calls to the timer's grain.
-fn burst(rate: f64) -> NonZeroU32 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 1..=1000 before")]
-    let calls = (rate / 10.0).clamp(1.0, 1_000.0) as u32;
-    NonZeroU32::new(calls).unwrap_or(NonZeroU32::MIN)
 }

@@ -22,6 +22,8 @@ pub enum CallErrorKind {
     PatienceOver,
     /// The credential is refused, or the configuration cannot work. Ends the run.
     Unauthorized,
+    /// The server answers with a redirect, which is not followed. Ends the run.
+    Redirected,
     /// The quota of the day, or the budget of calls, is used up. Ends the run, to go on later.
     QuotaExhausted,
     /// The lock's lease is over: another run may be at work. Ends the run.
@@ -37,6 +39,7 @@ impl CallErrorKind {
             self,
             Self::PatienceOver
                 | Self::Unauthorized
+                | Self::Redirected
                 | Self::QuotaExhausted
                 | Self::LockLost
                 | Self::Interrupted
@@ -51,6 +54,7 @@ impl CallErrorKind {
             Self::BadAnswer => "bad_answer",
             Self::PatienceOver => "patience_over",
             Self::Unauthorized => "unauthorized",
+            Self::Redirected => "redirected",
             Self::QuotaExhausted => "quota_exhausted",
             Self::LockLost => "lock_lost",
             Self::Interrupted => "interrupted",

@@ -1,12 +1,13 @@
 //! The only code that sends HTTP, waits or retries.
 //!
-//! Four parts, three of them pure: [`verdict`] says what an answer means, [`backoff`] says how long to wait,
-//! [`pacer`] says when the whole client may go on, and [`client`] joins them in the suite's one retry loop.
+//! [`verdict`] says what an answer means, [`backoff`] how long to wait, [`pacer`] when the whole client may go on: these
+//! three are pure. At the [`gate`] calls wait for their turn, and [`client`] joins all in the suite's one retry loop.
 //! Everybody who talks HTTP hands over a [`Call`] and a judge, so that no second loop can grow around this one.
 
 pub mod backoff;
 pub mod client;
 pub mod error;
+pub mod gate;
 pub mod pacer;
 pub mod verdict;
 

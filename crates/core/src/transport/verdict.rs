@@ -44,6 +44,11 @@ pub enum Verdict {
         /// Why, in the service's words.
         reason: String,
     },
+    /// The server sends us elsewhere: never followed, since the credentials would go along.
+    Redirected {
+        /// Why, in the service's words.
+        reason: String,
+    },
     /// This call was refused for good; others may work.
     Refused {
         /// The service's own code for it, as it stands in a rejects file.
@@ -58,7 +63,7 @@ pub fn by_status(status: u16, reason: &str, retry_after: Option<Duration>) -> Ve
     let reason = if reason.is_empty() { format!("HTTP {status}") } else { reason.to_owned() };
     match status {
         200..=299 => Verdict::Success,
-        300..=399 => Verdict::Fatal {
+        300..=399 => Verdict::Redirected {
             reason: format!(
                 "{reason}: the server sent a redirect, which is never followed with credentials; set the address it names, if it is yours"
             ),
@@ -77,7 +82,7 @@ mod tests {
 
     #[rstest::rstest]
     #[case(200, "Success")]
-    #[case(302, "Fatal")]
+    #[case(302, "Redirected")]
     #[case(400, "Refused")]
     #[case(401, "Unauthorized")]
     #[case(403, "Fatal")]

@@ -159,11 +159,11 @@ impl std::fmt::Debug for TokenCache {
 }
 
 impl TokenCache {
-    /// Makes the source ready; no request yet. A token endpoint that only fails is borne for `max_wait`, however
-    /// many tries that takes: without a token nothing else can go on.
+    /// Makes the source ready; no request yet. The pace is a [persistent](Pace::persistent) one: a token endpoint that
+    /// only fails is borne for the whole patience, since without a token nothing else can go on.
     pub async fn new(
         credentials: &Credentials,
-        max_wait: Duration,
+        pace: Pace,
         shutdown: CancellationToken,
     ) -> Result<Self, String> {
         let mut own_key = Authorization::None;
@@ -195,7 +195,6 @@ impl TokenCache {
                 Source::Exchange(token_call(url.clone(), "application/json", Bytes::from_static(b"{}")))
             }
         };
-        let pace = Pace { rate_per_second: None, max_in_flight: 1, max_wait, max_tries: None };
         let transport = Transport::new(own_key, pace, shutdown).map_err(|error| error.to_string())?;
         Ok(Self { source, transport, cached: Mutex::new(None) })
     }
