@@ -21,6 +21,8 @@ mod logging;
 mod plan;
 mod profiles;
 mod refusals;
+mod remote;
 mod services;
 mod store;
+mod tls;
 mod walk;

@@ -63,7 +63,7 @@ pub fn command(program: &str, environment: &BTreeMap<String, String>, arguments:
     command.args(arguments).env_clear().envs(environment).stdin(Stdio::null());
     #[expect(clippy::disallowed_methods, reason = "what every program needs of the machine it runs on")]
     for name in ["PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"] {
-        if let Some(value) = std::env::var_os(name) {
+        if let Some(value) = std::env::var_os(name).filter(|_| !environment.contains_key(name)) {
             command.env(name, value);
         }
     }
