@@ -9,16 +9,18 @@ demo:
 	$(CARGO) build --release --locked --quiet $(PROGRAMS) --bins
 	./target/release/dn-sandbox demo
 
-# Formatting, lints, every test, the templates.
+# Formatting, lints, every test; at the end which faults have a test.
 test: lint
 	$(CARGO) build --workspace --locked --quiet --bins
 	$(CARGO) test --workspace --locked --quiet
+	./target/debug/fault-table
 
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked --quiet -- -D warnings
 
-# Figures, not verdicts: the scan of a report in MB/s, and the cleanup's peak memory on small and large reports.
+# Figures, not verdicts: the scan of a report in MB/s, and the cleanup's peak memory on small and large reports,
+# and its pace before servers with and without a wall.
 bench:
 	$(CARGO) bench -p dn-domain --locked
 	$(CARGO) bench -p dn-tests --locked

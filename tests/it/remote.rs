@@ -158,7 +158,7 @@ async fn a15_an_outage_is_ridden_out_without_a_row_lost_or_a_storm() {
     let wanted = Match::operation("assets.patch").after(100);
     rehearsal.sandbox.faults().inject(Service::YouTube, wanted, 1_000_000, google(503, "backendError"));
     let recover = async {
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         while rehearsal.sandbox.faults().pending() == 1_000_000 && Instant::now() < until {
             tokio::task::yield_now().await;
         }

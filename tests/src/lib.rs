@@ -1,5 +1,7 @@
 //! What the end-to-end tests share: the built programs, and runs of them against a sandbox.
 
+pub mod faults;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
