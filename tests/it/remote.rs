@@ -121,6 +121,28 @@ async fn run_plan(environment: &BTreeMap<String, String>) -> Run {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn l09_a_verdict_that_ends_the_run_does_not_wait_for_a_pause_that_the_server_asked_for() {
+    let rehearsal = with_assets(6).await;
+    rehearsal.sandbox.faults().set_latency(Duration::from_millis(200));
+    let wait_long = Fault::Status {
+        code: 429,
+        headers: vec![("retry-after".to_owned(), "600".to_owned())],
+        body: json!({"error": {"code": 429, "message": "slow down"}}).to_string(),
+    };
+    for number in 1..=3 {
+        let wanted = Match::operation("assets.patch").id(dn_tests::asset(number));
+        rehearsal.sandbox.faults().inject(Service::YouTube, wanted, 1, wait_long.clone());
+    }
+    for number in 4..=6 {
+        let wanted = Match::operation("assets.patch").id(dn_tests::asset(number));
+        rehearsal.sandbox.faults().inject(Service::YouTube, wanted, 1, google(403, "quotaExceeded"));
+    }
+    let run = tokio::time::timeout(Duration::from_mins(2), cleanup(&rehearsal, &[])).await;
+    let run = run.expect("the run ends before the server's ten minutes");
+    assert_eq!((run.code, count(&run, "updatedCount")), (Some(8), json!(0)), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a07_a_server_with_a_wall_is_met_seldom_and_the_run_is_finished() {
     let world = assets_to_set(CHANNEL, 400);
     let rehearsal = Rehearsal::with(world, Profile::RateWall).await.unwrap();
