@@ -22,7 +22,7 @@ pub struct Fault {
     pub id: String,
     /// `C K`, `all` …
     pub tasks: String,
-    fault: String,
+    what: String,
     outcome: String,
     exit: String,
     /// Why no test shows it; empty where one does.
@@ -50,8 +50,8 @@ pub fn faults(root: &Path) -> Result<Vec<Fault>> {
         let (letter, number) = row.get(0).unwrap_or_default().split_at(1);
         let id = format!("{}{:02}", letter.to_lowercase(), number.parse::<u32>().context("an id's number")?);
         let tests = tests.remove(&id).unwrap_or_default();
-        let (tasks, fault, outcome, exit, not_tested) = (cell(1), cell(2), cell(3), cell(4), cell(5));
-        faults.push(Fault { id, tasks, fault, outcome, exit, not_tested, tests });
+        let (tasks, what, outcome, exit, not_tested) = (cell(1), cell(2), cell(3), cell(4), cell(5));
+        faults.push(Fault { id, tasks, what, outcome, exit, not_tested, tests });
     }
     // `l04` … are laws and not rows.
     let unknown: Vec<_> = tests.keys().filter(|id| !id.starts_with('l')).collect();
@@ -72,9 +72,9 @@ fn tests_by_id(root: &Path) -> Result<BTreeMap<String, BTreeSet<String>>> {
                 let text = fs::read_to_string(&path)?;
                 let file = path.strip_prefix(root)?.display().to_string();
                 for captures in name.captures_iter(&text) {
-                    let test = format!("{file}: {}", captures[2].replace('_', " "));
+                    let shown_by = format!("{file}: {}", captures[2].replace('_', " "));
                     for id in captures[1].trim_end_matches('_').split('_') {
-                        found.entry(id.to_owned()).or_default().insert(test.clone());
+                        found.entry(id.to_owned()).or_default().insert(shown_by.clone());
                     }
                 }
             }
@@ -117,9 +117,9 @@ pub fn table(faults: &[Fault]) -> String {
                 .collect::<Vec<_>>()
                 .join("<br>")
         };
-        let Fault { id, tasks, fault, outcome, exit, .. } = fault;
+        let Fault { id, tasks, what, outcome, exit, .. } = fault;
         let _ =
-            writeln!(text, "| {} | {tasks} | {fault} | {outcome} | {exit} | {shown_by} |", id.to_uppercase());
+            writeln!(text, "| {} | {tasks} | {what} | {outcome} | {exit} | {shown_by} |", id.to_uppercase());
     }
     text
 }
