@@ -358,7 +358,7 @@ fn error_in_200(service: Service) -> Option<Fault> {
                 body,
             })
         }
-        Service::Token | Service::S3 | Service::EventBridge => None,
+        Service::Reporting | Service::Token | Service::S3 | Service::EventBridge => None,
     }
 }
 
@@ -372,7 +372,7 @@ fn google_error(code: u16, status: &str, reason: &str, message: &str) -> String 
 fn refusal(service: Service, code: u16) -> Fault {
     let slow_down = code == 429;
     let (code, body) = match service {
-        Service::YouTube => {
+        Service::YouTube | Service::Reporting => {
             let (status, reason) = if slow_down {
                 ("RESOURCE_EXHAUSTED", "rateLimitExceeded")
             } else {

@@ -18,6 +18,8 @@ pub enum Service {
     AppSync,
     /// The Content ID API.
     YouTube,
+    /// The Reporting API.
+    Reporting,
     /// OAuth's token endpoint and the HTTP token service.
     Token,
     /// The object store.
@@ -32,6 +34,7 @@ impl Service {
         match self {
             Self::AppSync => "appsync",
             Self::YouTube => "youtube",
+            Self::Reporting => "reporting",
             Self::Token => "token",
             Self::S3 => "s3",
             Self::EventBridge => "eventbridge",

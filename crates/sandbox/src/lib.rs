@@ -35,4 +35,4 @@ pub use score::{AssetScore, ChannelScore, Score, WrongAsset};
 pub use world::{
     Asset, Expected, Kind, ReportRow, SheetChannel, Size, Standing, StoredChannel, World, WorldBuilder,
 };
-pub use youtube::{AssetState, CredentialKind, Write};
+pub use youtube::{AssetState, CredentialKind, ReportFile, Write};

@@ -15,6 +15,7 @@ use crate::sandbox::Sandbox;
 use crate::score::Score;
 use crate::world::{StoredChannel, StoredVideo, World};
 use crate::youtube::catalogue::{AssetState, Write};
+use crate::youtube::reporting::ReportFile;
 
 impl Sandbox {
     /// Adds to the environment of tasks that a rule starts from now on, as a task definition would.
@@ -86,6 +87,21 @@ impl Sandbox {
     /// How many writes the CMS applied.
     pub fn write_count(&self) -> usize {
         self.catalogue.write_count()
+    }
+
+    /// Puts a report behind the Reporting API; its type's job is made with the first one.
+    pub fn add_report(&self, file: ReportFile) {
+        self.reports.add(file);
+    }
+
+    /// Makes a reporting job that has no report yet.
+    pub fn add_report_job(&self, report_type: &str) {
+        self.reports.add_job(report_type);
+    }
+
+    /// How many entries a page of the Reporting API has.
+    pub fn set_report_page_size(&self, entries: usize) {
+        self.reports.set_page_size(entries);
     }
 
     /// Ends the life of every access token handed out so far.

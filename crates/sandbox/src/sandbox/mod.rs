@@ -30,6 +30,7 @@ use crate::world::{REPORT_BUCKET, REPORT_KEY, Size, World};
 use crate::youtube::catalogue::Catalogue;
 use crate::youtube::content_id::ContentId;
 use crate::youtube::credentials::{CredentialKind, SigningKey, credential_json};
+use crate::youtube::reporting::{Reporting, Shelf};
 use crate::youtube::tokens::{TokenBook, TokenServer};
 
 /// The content owner that the played account may act for.
@@ -73,6 +74,7 @@ pub struct Sandbox {
     records: Arc<RecordStore>,
     catalogue: Arc<Catalogue>,
     tokens: Arc<TokenBook>,
+    reports: Arc<Shelf>,
     bus: Arc<Bus>,
     runner: Arc<Runner>,
     key: &'static SigningKey,
@@ -84,6 +86,7 @@ pub struct Sandbox {
 struct Addresses {
     appsync: SocketAddr,
     youtube: SocketAddr,
+    reporting: SocketAddr,
     token: SocketAddr,
     s3: SocketAddr,
     eventbridge: SocketAddr,
@@ -140,9 +143,17 @@ impl Sandbox {
         let token_server = TokenServer { book: Arc::clone(&tokens), key };
         let objects = ObjectStore::new(dir.join("s3"), dir.join("s3-incoming"))?;
 
-        let plays: [Arc<dyn Play>; 5] = [
+        let reports = Arc::new(Shelf::default());
+        let reporting = Reporting {
+            reports: Arc::clone(&reports),
+            tokens: Arc::clone(&tokens),
+            content_owner: CONTENT_OWNER,
+        };
+
+        let plays: [Arc<dyn Play>; 6] = [
             Arc::new(appsync),
             Arc::new(content_id),
+            Arc::new(reporting),
             Arc::new(token_server),
             Arc::new(objects),
             Arc::clone(&bus) as Arc<dyn Play>,
@@ -158,12 +169,12 @@ impl Sandbox {
                 std::io::Result::Ok(addresses)
             })
             .await??;
-        let [appsync, youtube, token, s3, eventbridge] = addresses[..] else {
+        let [appsync, youtube, reporting, token, s3, eventbridge] = addresses[..] else {
             bail!("not every server came up");
         };
         let sandbox = Self {
             engine,
-            addresses: Addresses { appsync, youtube, token, s3, eventbridge },
+            addresses: Addresses { appsync, youtube, reporting, token, s3, eventbridge },
             options,
             world,
             clock,
@@ -172,6 +183,7 @@ impl Sandbox {
             records,
             catalogue,
             tokens,
+            reports,
             bus,
             runner,
             key,
@@ -192,6 +204,7 @@ impl Sandbox {
             ("YOUTUBE_CONTENT_OWNER", CONTENT_OWNER.to_owned()),
             ("YOUTUBE_CREDENTIALS", self.credentials(CredentialKind::ServiceAccount)),
             ("YOUTUBE_API_BASE_URL", format!("http://{}/youtube/partner/v1", at.youtube)),
+            ("YOUTUBE_REPORTING_BASE_URL", format!("http://{}/v1", at.reporting)),
             ("AWS_REGION", REGION.to_owned()),
             ("AWS_ENDPOINT_URL_S3", format!("http://{}", at.s3)),
             ("AWS_ENDPOINT_URL_EVENTBRIDGE", format!("http://{}", at.eventbridge)),

@@ -1,9 +1,11 @@
-//! YouTube as the suite meets it: signing in and the Content ID API.
+//! YouTube as the suite meets it: signing in, the Content ID API and the Reporting API.
 
 pub(crate) mod catalogue;
 pub(crate) mod content_id;
 pub(crate) mod credentials;
+pub(crate) mod reporting;
 pub(crate) mod tokens;
 
 pub use catalogue::{AssetState, Write};
 pub use credentials::CredentialKind;
+pub use reporting::ReportFile;

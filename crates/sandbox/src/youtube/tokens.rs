@@ -19,6 +19,7 @@ use crate::wire::{Call, Operation, Play, Reply};
 use crate::youtube::credentials::{
     CLIENT_EMAIL, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, STATIC_TOKEN, SigningKey, TOKEN_SERVICE_KEY,
 };
+use crate::youtube::reporting::ANALYTICS_SCOPES;
 
 /// The scope that Content ID asks for.
 const SCOPE: &str = "https://www.googleapis.com/auth/youtubepartner";
@@ -34,6 +35,8 @@ const PARTS: GeneralPurpose = GeneralPurpose::new(
 struct Token {
     dies: Instant,
     calls_left: u64,
+    /// What it opens; `None` for all that the account may do (a refresh token carries what was consented to).
+    scopes: Option<String>,
 }
 
 /// Every token handed out so far, and how long the next one lives.
@@ -54,11 +57,11 @@ impl TokenBook {
         Self { life, calls, state: Mutex::default() }
     }
 
-    fn issue(&self) -> String {
+    fn issue(&self, scopes: Option<String>) -> String {
         let mut book = hold(&self.state);
         book.issued += 1;
         let token = format!("ya29.sandbox-{:06}", book.issued);
-        let entry = Token { dies: Instant::now() + self.life, calls_left: self.calls };
+        let entry = Token { dies: Instant::now() + self.life, calls_left: self.calls, scopes };
         book.tokens.insert(token.clone(), entry);
         token
     }
@@ -76,6 +79,19 @@ impl TokenBook {
         }
         entry.calls_left -= 1;
         true
+    }
+
+    /// Whether a token that opens was given for one of these scopes.
+    pub(crate) fn has_any_scope(&self, authorization: &str, wanted: &[&str]) -> bool {
+        let Some(token) = authorization.strip_prefix("Bearer ") else { return false };
+        if token == STATIC_TOKEN {
+            return true;
+        }
+        let book = hold(&self.state);
+        let scopes = book.tokens.get(token).map(|token| token.scopes.as_deref());
+        scopes.is_some_and(|scopes| {
+            scopes.is_none_or(|scopes| scopes.split(' ').any(|scope| wanted.contains(&scope)))
+        })
     }
 
     /// Ends the life of every token handed out so far.
@@ -107,7 +123,7 @@ impl TokenServer {
             "urn:ietf:params:oauth:grant-type:jwt-bearer" => {
                 let token_uri = format!("http://{}{}", call.header("host"), call.path);
                 match self.check_assertion(field("assertion"), &token_uri) {
-                    Ok(()) => self.token(),
+                    Ok(scopes) => self.token(Some(scopes)),
                     Err(why) => oauth_error(400, "invalid_grant", &format!("Invalid JWT: {why}")),
                 }
             }
@@ -115,7 +131,7 @@ impl TokenServer {
                 if field("client_id") != CLIENT_ID || field("client_secret") != CLIENT_SECRET {
                     oauth_error(401, "invalid_client", "The OAuth client was not found.")
                 } else if field("refresh_token") == REFRESH_TOKEN {
-                    self.token()
+                    self.token(None)
                 } else {
                     oauth_error(400, "invalid_grant", "Token has been expired or revoked.")
                 }
@@ -124,15 +140,17 @@ impl TokenServer {
         }
     }
 
-    fn token(&self) -> Reply {
+    fn token(&self, scopes: Option<String>) -> Reply {
+        let scope = scopes.clone().unwrap_or_else(|| SCOPE.to_owned());
         Reply::json(
             200,
-            &json!({"access_token": self.book.issue(), "expires_in": EXPIRES_IN_SECONDS, "scope": SCOPE,
+            &json!({"access_token": self.book.issue(scopes), "expires_in": EXPIRES_IN_SECONDS, "scope": scope,
                 "token_type": "Bearer"}),
         )
     }
 
-    fn check_assertion(&self, assertion: &str, token_uri: &str) -> anyhow::Result<()> {
+    /// The scopes that an assertion asks for.
+    fn check_assertion(&self, assertion: &str, token_uri: &str) -> anyhow::Result<String> {
         let (signed, signature) = assertion.rsplit_once('.').context("not three parts")?;
         let (header, claims) = signed.split_once('.').context("not three parts")?;
         let header: serde_json::Value = serde_json::from_slice(&PARTS.decode(header)?)?;
@@ -145,11 +163,12 @@ impl TokenServer {
         let now = clock::now().as_second();
         ensure!(claims.iss == CLIENT_EMAIL, "the issuer is unknown");
         ensure!(claims.aud == token_uri, "the audience is not this endpoint");
-        ensure!(claims.scope.split(' ').any(|scope| scope == SCOPE), "the scope is not {SCOPE}");
+        let known = |scope: &str| scope == SCOPE || ANALYTICS_SCOPES.contains(&scope);
+        ensure!(claims.scope.split(' ').all(known), "a scope of {:?} is unknown", claims.scope);
         if claims.iat > now + 300 || claims.exp < now || claims.exp > claims.iat + 3600 {
             bail!("Token must be a short-lived token (60 minutes) and in a reasonable timeframe.");
         }
-        Ok(())
+        Ok(claims.scope)
     }
 }
 
@@ -176,7 +195,7 @@ impl Play for TokenServer {
             ("POST", "/token") => self.grant(call),
             ("POST", "/service-token") if call.header("x-api-key") == TOKEN_SERVICE_KEY => Reply::json(
                 200,
-                &json!({"access_token": self.book.issue(), "expires_in": EXPIRES_IN_SECONDS}),
+                &json!({"access_token": self.book.issue(None), "expires_in": EXPIRES_IN_SECONDS}),
             ),
             ("POST", "/service-token") => Reply::json(403, &json!({"message": "Forbidden"})),
             _ => oauth_error(404, "not_found", "There is no such endpoint."),

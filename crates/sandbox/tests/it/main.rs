@@ -9,5 +9,6 @@ mod faults;
 mod harness;
 mod object_store;
 mod program;
+mod reporting;
 mod signing;
 mod tokens;
