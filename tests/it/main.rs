@@ -22,6 +22,7 @@ mod plan;
 mod profiles;
 mod refusals;
 mod remote;
+mod reporting;
 mod services;
 mod store;
 mod tls;

@@ -101,6 +101,7 @@ fn known(link: &(dyn std::error::Error + 'static)) -> Option<Exit> {
             | CallErrorKind::PatienceOver
             | CallErrorKind::BadAnswer
             | CallErrorKind::Redirected
+            | CallErrorKind::NotWritten
             | CallErrorKind::LockLost
             | CallErrorKind::Refused { .. } => Exit::Temporary,
         });

@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::download::Download;
 use super::error::{CallError, CallErrorKind, excerpt};
 use super::gate::{Gate, UnderWay};
 use super::pacer::{Patience, Signal};
@@ -178,6 +179,11 @@ pub enum Sent {
         /// Whether sending again is no use (a certificate that is not trusted).
         fatal: bool,
     },
+    /// What came could not be kept on the local disk.
+    NotWritten {
+        /// The file, and why.
+        reason: String,
+    },
     /// The answer went over the cap.
     TooLarge {
         /// With the body's first bytes.
@@ -260,6 +266,16 @@ impl Transport {
         self.send_by(&HttpCourier { http: &self.http, call }, call, judge).await
     }
 
+    /// As [`Self::send`], with the answer's body written to a local file. What broke off is resumed.
+    pub async fn download(
+        &self,
+        call: &Call,
+        path: &std::path::Path,
+        judge: &(dyn Fn(&Answer) -> Verdict + Sync),
+    ) -> Result<Answer, CallError> {
+        self.send_by(&Download::new(&self.http, &call.url, path), call, judge).await
+    }
+
     /// As [`Self::send`], by another courier.
     pub async fn send_by(
         &self,
@@ -301,6 +317,7 @@ impl Transport {
             self.sent.fetch_add(1, Ordering::Relaxed);
             let sent_at = Instant::now();
             let sent = courier.carry(headers).await;
+            let fail = |kind, reason| self.fail(call, kind, reason, tries, started);
             let (verdict, answered) = match sent {
                 Sent::Answer(answer) => match judge(&answer) {
                     Verdict::Success => {
@@ -315,8 +332,8 @@ impl Transport {
                 }
                 Sent::NotAnswered { reason, fatal: true } => (Verdict::Fatal { reason }, 0),
                 Sent::TooLarge { reason } => (Verdict::Unreadable { reason }, 0),
+                Sent::NotWritten { reason } => return Err(fail(CallErrorKind::NotWritten, reason)),
             };
-            let fail = |kind, reason| self.fail(call, kind, reason, tries, started);
             tracing::debug!(operation = call.operation, tries, ?verdict, "call not served");
             match verdict {
                 Verdict::Success => {}
@@ -581,7 +598,7 @@ async fn perform(request: reqwest::RequestBuilder) -> Sent {
 }
 
 /// The whole chain of causes: reqwest's own text names only the outermost.
-fn not_answered(error: reqwest::Error) -> Sent {
+pub(super) fn not_answered(error: reqwest::Error) -> Sent {
     let error = error.without_url();
     let mut reason = error.to_string();
     let mut source = std::error::Error::source(&error);

@@ -18,6 +18,8 @@ pub enum CallErrorKind {
     },
     /// A 200 that cannot be read, or a body over the cap. One row's failure.
     BadAnswer,
+    /// The local disk did not take what came.
+    NotWritten,
     /// The server did nothing but fail for as long as the client bears it. Ends the run.
     PatienceOver,
     /// The credential is refused, or the configuration cannot work. Ends the run.
@@ -52,6 +54,7 @@ impl CallErrorKind {
             Self::Exhausted => "unavailable",
             Self::Refused { code } => code,
             Self::BadAnswer => "bad_answer",
+            Self::NotWritten => "not_written",
             Self::PatienceOver => "patience_over",
             Self::Unauthorized => "unauthorized",
             Self::Redirected => "redirected",

@@ -6,6 +6,7 @@
 
 pub mod backoff;
 pub mod client;
+mod download;
 pub mod error;
 pub mod gate;
 pub mod pacer;

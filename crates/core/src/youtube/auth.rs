@@ -21,7 +21,7 @@ use crate::transport::verdict::{Verdict, by_status};
 use crate::transport::{Answer, Authorization, Call, CallError, Courier, Pace, Sent, Transport};
 
 /// What the Content ID API asks for.
-const SCOPE: &str = "https://www.googleapis.com/auth/youtubepartner";
+pub const CONTENT_ID_SCOPE: &str = "https://www.googleapis.com/auth/youtubepartner";
 const GOOGLE_TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 /// One request for a token, from its first byte to its last.
 const TOKEN_DEADLINE: Duration = Duration::from_secs(20);
@@ -148,6 +148,7 @@ struct CachedToken {
 /// The access token that all calls share, renewed before it ends and once when it is refused.
 pub struct TokenCache {
     source: Source,
+    scopes: &'static [&'static str],
     transport: Transport,
     cached: Mutex<Option<CachedToken>>,
 }
@@ -196,7 +197,13 @@ impl TokenCache {
             }
         };
         let transport = Transport::new(own_key, pace, shutdown).map_err(|error| error.to_string())?;
-        Ok(Self { source, transport, cached: Mutex::new(None) })
+        Ok(Self { source, scopes: &[CONTENT_ID_SCOPE], transport, cached: Mutex::new(None) })
+    }
+
+    /// The same, for these scopes. A service account asks for them; other credentials carry what was consented to.
+    #[must_use]
+    pub fn for_scopes(self, scopes: &'static [&'static str]) -> Self {
+        Self { scopes, ..self }
     }
 
     /// The token to use now: the cached one, or a new one. Callers that come while one is being fetched wait for it.
@@ -229,7 +236,9 @@ impl TokenCache {
             Source::Exchange(call) => self.transport.send(call, &judge).await?,
             Source::ServiceAccount { authenticator, token_uri } => {
                 let call = token_call(token_uri.clone(), "application/x-www-form-urlencoded", Bytes::new());
-                self.transport.send_by(&YupCourier { authenticator }, &call, &judge).await?
+                self.transport
+                    .send_by(&YupCourier { authenticator, scopes: self.scopes }, &call, &judge)
+                    .await?
             }
         };
         let token = read_token(&answer).ok_or_else(|| CallError {
@@ -324,13 +333,14 @@ fn judge(answer: &Answer) -> Verdict {
 /// seen as what it is.
 struct YupCourier<'a> {
     authenticator: &'a DefaultAuthenticator,
+    scopes: &'static [&'static str],
 }
 
 impl Courier for YupCourier<'_> {
     fn carry(&self, _headers: HeaderMap) -> BoxFuture<'_, Sent> {
         Box::pin(async move {
             let asked =
-                tokio::time::timeout(TOKEN_DEADLINE, self.authenticator.force_refreshed_token(&[SCOPE]))
+                tokio::time::timeout(TOKEN_DEADLINE, self.authenticator.force_refreshed_token(self.scopes))
                     .await;
             let transient = |reason: String| Sent::NotAnswered { reason, fatal: false };
             match asked {

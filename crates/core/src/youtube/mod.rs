@@ -1,10 +1,12 @@
-//! YouTube: signing in ([`auth`]) and the Content ID API ([`content_id`]).
+//! YouTube: signing in ([`auth`]), the Content ID API ([`content_id`]) and the Reporting API ([`reporting`]).
 
 pub mod auth;
 pub mod content_id;
 mod google_error;
 pub mod quota;
+pub mod reporting;
 
 pub use auth::{Credentials, TokenCache};
 pub use content_id::ContentId;
 pub use quota::CallBudget;
+pub use reporting::Reporting;
