@@ -70,6 +70,13 @@ pub struct Entry {
     pub fault: Option<&'static str>,
 }
 
+impl Entry {
+    /// Whether it asks the CMS to write to an asset, in one of the two ways.
+    pub fn writes_an_asset(&self) -> bool {
+        ["assets.patch", "assets.update"].contains(&self.operation.as_str())
+    }
+}
+
 #[derive(Default)]
 struct Pages {
     entries: Vec<Entry>,
@@ -94,7 +101,7 @@ impl Journal {
         let mut pages = hold(&self.pages);
         entry.seq = pages.entries.len() as u64 + 1;
         *pages.counts.entry((entry.service, entry.operation.clone())).or_default() += 1;
-        if entry.operation == "assets.patch" {
+        if entry.writes_an_asset() {
             for id in &entry.ids {
                 *pages.patches_per_asset.entry(id.clone()).or_default() += 1;
             }

@@ -46,6 +46,8 @@ pub struct AssetScore {
     pub unplanned_writes: Vec<Write>,
     /// Writes beyond the first one to an asset, all of the same value.
     pub repeated_writes: u64,
+    /// Assets whose own metadata or labels are not what they were, but for the custom ID.
+    pub metadata_lost: Vec<String>,
 }
 
 /// The whole score.
@@ -67,6 +69,7 @@ impl Score {
         self.channels.wrong.is_empty()
             && self.assets.wrong.is_empty()
             && self.assets.unplanned_writes.is_empty()
+            && self.assets.metadata_lost.is_empty()
     }
 
     /// Partner assets that ended right.
@@ -128,7 +131,13 @@ fn score_assets(world: &World, catalogue: &Catalogue) -> AssetScore {
         }
     }
     for (id, expected) in &world.truth {
-        let found = catalogue.asset(id).and_then(|asset| asset.custom_id);
+        let now = catalogue.asset(id);
+        if let (Some(before), Some(now)) = (world.assets.get(id), &now)
+            && !now.has_metadata_of(before)
+        {
+            score.metadata_lost.push(id.clone());
+        }
+        let found = now.and_then(|asset| asset.custom_id);
         if found == expected.value {
             *score.right.entry(expected.kind.clone()).or_default() += 1;
             if !written.contains_key(id) {

@@ -131,11 +131,10 @@ fn write_cleanup(
     for (kind, count) in &assets.right {
         writeln!(text, "             {:>8}  {}", grouped(*count), in_words(kind))?;
     }
-    let patches: Vec<Entry> =
-        sandbox.journal().entries().into_iter().filter(|entry| entry.operation == "assets.patch").collect();
-    if let (Some(first), Some(last)) = (patches.first(), patches.last()) {
+    let writes: Vec<Entry> = sandbox.journal().entries().into_iter().filter(Entry::writes_an_asset).collect();
+    if let (Some(first), Some(last)) = (writes.first(), writes.last()) {
         let span_ms = last.t_ms.saturating_sub(first.t_ms).max(1);
-        let rate = patches.len() as f64 * 1000.0 / span_ms as f64;
+        let rate = writes.len() as f64 * 1000.0 / span_ms as f64;
         writeln!(text, "  rate       {rate:.0} writes a second over {:.1} s", span_ms as f64 / 1000.0)?;
     }
     write_reads(text, sandbox, cleanup)?;
@@ -162,6 +161,13 @@ fn write_cleanup(
             .collect();
         misses.push(format!("{} assets are wrong: {} …", assets.wrong.len(), named.join(", ")));
     }
+    if !assets.metadata_lost.is_empty() {
+        misses.push(format!(
+            "{} assets lost metadata: {} …",
+            assets.metadata_lost.len(),
+            assets.metadata_lost[0]
+        ));
+    }
     if !assets.unplanned_writes.is_empty() {
         let named: Vec<&str> =
             assets.unplanned_writes.iter().take(NAMED).map(|write| write.asset_id.as_str()).collect();
@@ -178,8 +184,7 @@ fn write_cleanup(
 fn write_reads(text: &mut String, sandbox: &Sandbox, cleanup: &Invocation) -> Result<()> {
     let entries = sandbox.journal().entries();
     let calls = || entries.iter().filter(|entry| entry.service == Service::YouTube && during(entry, cleanup));
-    let first_write =
-        calls().find(|entry| entry.operation == "assets.patch").map_or(u64::MAX, |entry| entry.seq);
+    let first_write = calls().find(|entry| entry.writes_an_asset()).map_or(u64::MAX, |entry| entry.seq);
     let (live, back): (Vec<&Entry>, Vec<&Entry>) =
         calls().filter(|entry| entry.operation == "assets.list").partition(|entry| entry.seq < first_write);
     // The canary's assets are read back twice.

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 pub use builder::WorldBuilder;
 pub use generate::Size;
@@ -101,6 +102,10 @@ pub struct Asset {
     pub artists: Vec<String>,
     /// `metadataMine.title`.
     pub title: String,
+    /// Whatever else stands in `metadataMine`, as the API has it.
+    pub more: Map<String, Value>,
+    /// `label`.
+    pub labels: Vec<String>,
 }
 
 impl Asset {
@@ -114,7 +119,36 @@ impl Asset {
             custom_id,
             artists: Vec::new(),
             title: String::new(),
+            more: Map::new(),
+            labels: Vec::new(),
         }
+    }
+
+    /// The same asset with a title.
+    #[must_use]
+    pub fn titled(mut self, title: &str) -> Self {
+        title.clone_into(&mut self.title);
+        self
+    }
+
+    /// The same asset with one more field in its own metadata (`isrc`, or one that nobody knows).
+    #[must_use]
+    pub fn with_metadata(mut self, name: &str, value: Value) -> Self {
+        self.more.insert(name.to_owned(), value);
+        self
+    }
+
+    /// The same asset with these labels.
+    #[must_use]
+    pub fn labelled(mut self, labels: &[&str]) -> Self {
+        self.labels = labels.iter().map(|&label| label.to_owned()).collect();
+        self
+    }
+
+    /// Whether the other is this asset but for its custom ID.
+    pub(crate) fn has_metadata_of(&self, other: &Self) -> bool {
+        (&self.title, &self.artists, &self.more, &self.labels)
+            == (&other.title, &other.artists, &other.more, &other.labels)
     }
 
     /// The same asset of another type.

@@ -1,4 +1,4 @@
-//! The CMS behind the API: its assets, what `assets.list` shows of them, what a patch does to them.
+//! The CMS behind the API: its assets, what `assets.list` shows of them, what a write does to them.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -152,36 +152,42 @@ impl Catalogue {
         Reply::json(200, &json!({"kind": "youtubePartner#assetList", "items": items}))
     }
 
-    /// `assets.patch`.
+    /// `assets.patch`: what the body names is changed, the rest stays.
     pub(super) fn patch(&self, id: &str, call: &Call) -> Reply {
-        let Ok(Value::Object(body)) = serde_json::from_slice::<Value>(&call.body) else {
-            return refuse(400, "parseError", "Parse Error");
-        };
-        let unknown =
-            body.keys().find(|key| !["kind", "id", "type", "label", "metadataMine"].contains(&key.as_str()));
-        if let Some(unknown) = unknown {
-            return refuse(400, "badRequest", &format!("Unknown name \"{unknown}\": Cannot find field."));
-        }
-        let Some(Value::Object(change)) = body.get("metadataMine") else {
-            return refuse(400, "required", "metadataMine is required.");
-        };
-        let custom_id = match change.get("customId") {
-            None => None,
-            Some(Value::Null) => Some(None),
-            Some(Value::String(text)) if text.is_empty() => Some(None),
-            Some(Value::String(text)) if is_custom_id(text) => Some(Some(text.clone())),
-            Some(_) => return refuse(400, "invalidCustomId", "The custom ID is invalid."),
-        };
-        let artists = match change.get("artist") {
-            None | Some(Value::Null) => None,
-            Some(Value::Array(names))
-                if names.iter().all(|name| name.as_str().is_some_and(|n| !n.is_empty())) =>
-            {
-                Some(names.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>())
+        self.write(id, call, |asset, change| {
+            if let Some(custom_id) = change.custom_id {
+                asset.custom_id = Some(custom_id).filter(|text| !text.is_empty());
             }
-            Some(_) => return refuse(400, "invalid", "metadataMine.artist must be a list of names."),
-        };
+            if let Some(artists) = change.artists {
+                asset.artists = artists;
+            }
+            if let Some(title) = change.title {
+                asset.title = title;
+            }
+            if let Some(labels) = change.labels {
+                asset.labels = labels;
+            }
+            asset.more.extend(change.more);
+        })
+    }
 
+    /// `assets.update` (PUT): the body's metadata and labels are the asset's whole own ones from now on; what the
+    /// body leaves out is gone.
+    pub(super) fn update(&self, id: &str, call: &Call) -> Reply {
+        self.write(id, call, |asset, change| {
+            asset.custom_id = change.custom_id.filter(|text| !text.is_empty());
+            asset.artists = change.artists.unwrap_or_default();
+            asset.title = change.title.unwrap_or_default();
+            asset.labels = change.labels.unwrap_or_default();
+            asset.more = change.more;
+        })
+    }
+
+    fn write(&self, id: &str, call: &Call, apply: impl FnOnce(&mut Asset, Change)) -> Reply {
+        let change = match read_change(&call.body) {
+            Ok(change) => change,
+            Err(refusal) => return refusal,
+        };
         let mut shelf = hold(&self.state);
         if !shelf.assets.contains_key(id)
             && let Some(asset) = claimed_asset(id, self.claimed_rows)
@@ -201,25 +207,65 @@ impl Catalogue {
                 return refuse(404, "assetNotFound", "The requested asset was not found.");
             }
         }
-        if asset.is_music() && artists.as_ref().is_none_or(Vec::is_empty) {
+        if asset.is_music() && change.artists.as_ref().is_none_or(Vec::is_empty) {
             return refuse(400, "invalidMetadata", "metadataMine.artist must be set for this type of asset.");
         }
         let old = asset.custom_id.clone();
-        if let Some(custom_id) = custom_id {
-            asset.custom_id = custom_id;
-        }
-        if let Some(artists) = artists {
-            asset.artists = artists;
-        }
-        if let Some(title) = change.get("title").and_then(Value::as_str) {
-            title.clone_into(&mut asset.title);
-        }
+        apply(asset, change);
         let seq = writes.len() as u64 + 1;
         let t_ms = self.clock.elapsed_ms();
         writes.push(Write { seq, t_ms, asset_id: id.to_owned(), old, new: asset.custom_id.clone() });
         let mut answer = resource(asset);
         answer.insert("metadataMine".into(), metadata_of(asset, true));
         Reply::json(200, &Value::Object(answer))
+    }
+}
+
+/// What the body of a write names. An empty custom ID is one to be cleared.
+struct Change {
+    custom_id: Option<String>,
+    artists: Option<Vec<String>>,
+    title: Option<String>,
+    labels: Option<Vec<String>>,
+    more: Map<String, Value>,
+}
+
+fn read_change(body: &[u8]) -> Result<Change, Reply> {
+    let Ok(Value::Object(mut body)) = serde_json::from_slice::<Value>(body) else {
+        return Err(refuse(400, "parseError", "Parse Error"));
+    };
+    let unknown =
+        body.keys().find(|key| !["kind", "id", "type", "label", "metadataMine"].contains(&key.as_str()));
+    if let Some(unknown) = unknown {
+        return Err(refuse(400, "badRequest", &format!("Unknown name \"{unknown}\": Cannot find field.")));
+    }
+    let labels = names(body.remove("label"), "label")?;
+    let Some(Value::Object(mut change)) = body.remove("metadataMine") else {
+        return Err(refuse(400, "required", "metadataMine is required."));
+    };
+    let custom_id = match change.remove("customId") {
+        None => None,
+        Some(Value::Null) => Some(String::new()),
+        Some(Value::String(text)) if text.is_empty() || is_custom_id(&text) => Some(text),
+        Some(_) => return Err(refuse(400, "invalidCustomId", "The custom ID is invalid.")),
+    };
+    let artists = names(change.remove("artist"), "metadataMine.artist")?;
+    let title = match change.remove("title") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(title)) => Some(title),
+        Some(_) => return Err(refuse(400, "invalid", "metadataMine.title must be text.")),
+    };
+    Ok(Change { custom_id, artists, title, labels, more: change })
+}
+
+fn names(value: Option<Value>, what: &str) -> Result<Option<Vec<String>>, Reply> {
+    let is_name = |name: &Value| name.as_str().is_some_and(|name| !name.is_empty());
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Array(names)) if names.iter().all(is_name) => {
+            Ok(Some(names.iter().filter_map(Value::as_str).map(str::to_owned).collect()))
+        }
+        Some(_) => Err(refuse(400, "invalid", &format!("{what} must be a list of names."))),
     }
 }
 
@@ -236,6 +282,9 @@ fn resource(asset: &Asset) -> Map<String, Value> {
     item.insert("type".into(), json!(asset.asset_type));
     item.insert("status".into(), json!("active"));
     item.insert("timeCreated".into(), json!("2024-03-01T12:00:00.000Z"));
+    if !asset.labels.is_empty() {
+        item.insert("label".into(), json!(asset.labels));
+    }
     item
 }
 
@@ -249,6 +298,9 @@ fn metadata_of(asset: &Asset, mine: bool) -> Value {
     }
     if !asset.artists.is_empty() {
         metadata.insert("artist".into(), json!(asset.artists));
+    }
+    for (name, value) in &asset.more {
+        metadata.insert(name.clone(), value.clone());
     }
     Value::Object(metadata)
 }

@@ -9,6 +9,7 @@ use flate2::write::GzEncoder;
 use crate::journal::Service;
 use crate::wire::{Call, Content, Operation, Play, Reply};
 use crate::youtube::catalogue::{Catalogue, refuse};
+use crate::youtube::fields::select;
 use crate::youtube::tokens::TokenBook;
 
 const ROOT: &str = "/youtube/partner/v1/assets";
@@ -39,6 +40,7 @@ impl Play for ContentId {
                 Operation::new("assets.list").about(ids.split(',').map(str::to_owned).collect())
             }
             ("PATCH", Some(id)) => Operation::new("assets.patch").about(vec![id]),
+            ("PUT", Some(id)) => Operation::new("assets.update").about(vec![id]),
             _ => Operation::new("unknown"),
         }
     }
@@ -59,9 +61,23 @@ impl Play for ContentId {
         let reply = match (call.method.as_str(), asset_in_path(&call.path)) {
             ("GET", None) if call.path == ROOT => self.catalogue.list(call),
             ("PATCH", Some(id)) => self.catalogue.patch(&id, call),
+            ("PUT", Some(id)) => self.catalogue.update(&id, call),
             _ => refuse(404, "notFound", "Not Found"),
         };
-        compress(reply, call)
+        compress(partial(reply, call), call)
+    }
+}
+
+/// Of a success, the fields that were asked for.
+fn partial(mut reply: Reply, call: &Call) -> Reply {
+    let Some(wanted) = call.parameter("fields").filter(|_| reply.status == 200) else { return reply };
+    let Content::Bytes(body) = &reply.content else { return reply };
+    match serde_json::from_slice(body).ok().and_then(|body| select(body, &wanted)) {
+        Some(body) => {
+            reply.content = Content::Bytes(body.to_string().into());
+            reply
+        }
+        None => refuse(400, "invalidParameter", &format!("Invalid field selection {wanted}")),
     }
 }
 

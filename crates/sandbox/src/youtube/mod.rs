@@ -3,6 +3,7 @@
 pub(crate) mod catalogue;
 pub(crate) mod content_id;
 pub(crate) mod credentials;
+mod fields;
 pub(crate) mod reporting;
 pub(crate) mod tokens;
 

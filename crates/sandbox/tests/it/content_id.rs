@@ -96,6 +96,41 @@ async fn a_patch_changes_the_custom_id_echoes_it_and_is_logged() {
 }
 
 #[tokio::test]
+async fn a_put_replaces_all_metadata_and_labels_and_what_it_leaves_out_is_lost() {
+    let asset = Asset::web("A100000000000001", "vid00000001").titled("A Song").labelled(&["catalogue"]);
+    let asset = asset.with_metadata("isrc", json!("QZES71234567"));
+    let bench = Bench::over(|dir| {
+        let row = ReportRow::new("vid00000001", "UCaaaaaaaaaaaaaaaaaaaaaa");
+        WorldBuilder::new()
+            .channel("UCaaaaaaaaaaaaaaaaaaaaaa", "IND-0001", "First Channel")
+            .stored(
+                "UCaaaaaaaaaaaaaaaaaaaaaa",
+                "UCaaaaaaaaaaaaaaaaaaaaaa",
+                Some("IND-0001"),
+                Some("First Channel"),
+            )
+            .row(row.asset("A100000000000001", "vid00000001"))
+            .asset(asset)
+            .build(dir)
+    })
+    .await;
+    let put = |body: Value| bench.youtube("PUT", "/assets/A100000000000001").json(&body).send();
+    let whole = json!({"metadataMine": {"customId": "IND-0001", "title": "A Song", "isrc": "QZES71234567"}, "label": ["catalogue"]});
+    assert_eq!(put(whole).await.unwrap().status(), 200);
+    assert!(bench.sandbox.score().unwrap().is_perfect());
+    assert_eq!(bench.sandbox.journal().count(Service::YouTube, "assets.update"), 1);
+    assert_eq!(bench.sandbox.journal().patches_per_asset()["A100000000000001"], 1);
+
+    let half = json!({"metadataMine": {"customId": "IND-0001", "title": "A Song"}});
+    assert_eq!(put(half).await.unwrap().status(), 200);
+    let left = bench.sandbox.asset("A100000000000001").unwrap();
+    assert!(left.more.is_empty() && left.labels.is_empty() && left.title == "A Song");
+    let score = bench.sandbox.score().unwrap();
+    assert!(!score.is_perfect());
+    assert_eq!(score.assets.metadata_lost, ["A100000000000001"]);
+}
+
+#[tokio::test]
 async fn a_music_asset_refuses_a_write_that_does_not_name_its_artists() {
     let bench = bench().await;
     let (status, body) =
