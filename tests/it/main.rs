@@ -20,6 +20,7 @@ mod lock;
 mod logging;
 mod plan;
 mod profiles;
+mod put;
 mod refusals;
 mod remote;
 mod reporting;

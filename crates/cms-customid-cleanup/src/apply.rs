@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use dn_core::task::{Context, Ended, Exit};
 use dn_core::transport::{CallError, wait};
-use dn_core::youtube::content_id::{ASSETS_PER_READ, Echo, LiveAnswer};
+use dn_core::youtube::content_id::{ASSETS_PER_READ, CustomIdWrite, Echo, LiveAnswer};
 use dn_core::youtube::quota::reset_hint;
 use dn_domain::cleanup_plan::PlanLine;
 use dn_domain::id::AssetId;
@@ -40,6 +40,8 @@ enum Fate {
     /// The run ended before it, or its outcome is not known.
     NotReached,
     Updated,
+    /// Left alone: read just before the write, it was no longer what the plan knew.
+    ChangedSince,
     Failed(Box<Failure>),
 }
 
@@ -57,7 +59,7 @@ pub(crate) async fn apply(job: &mut Job<'_>, planned: &Planned) -> anyhow::Resul
     tell(job, planned, &fates)?;
     journal.flush().await.context("the outcomes could not be kept")?;
     let left = job.context.tally().remaining();
-    let eta = eta_seconds(left, job.cleanup.youtube.rate_per_second);
+    let eta = eta_seconds(left, job.cleanup.writes_per_second());
     job.context.count(|tally| tally.eta_seconds = Some(eta));
     done.with_context(|| match left {
         0 => "every planned write was made".to_owned(),
@@ -158,8 +160,13 @@ impl<I: Iterator<Item = anyhow::Result<PlanLine>>> Writes<'_, I> {
                 };
                 self.begun = index + 1;
                 under_way.push(async move {
-                    let new = line.new.as_deref().unwrap_or_default();
-                    let result = content_id.set_custom_id(line.asset_id, new, &line.artists).await;
+                    let write = CustomIdWrite {
+                        asset: line.asset_id,
+                        old: line.old.as_deref(),
+                        new: line.new.as_deref().unwrap_or_default(),
+                        artists: &line.artists,
+                    };
+                    let result = content_id.set_custom_id(write).await;
                     (index, line, result)
                 });
             }
@@ -177,6 +184,8 @@ impl<I: Iterator<Item = anyhow::Result<PlanLine>>> Writes<'_, I> {
             journal.add(&line, &fate);
             if matches!(fate, Fate::Updated) {
                 self.job.context.count(|tally| tally.assets.updated += 1);
+            } else if matches!(fate, Fate::ChangedSince) {
+                self.job.context.count(|tally| tally.assets.skipped += 1);
             } else if let Fate::Failed(failure) = &fate {
                 let Failure { code, reason } = failure.as_ref();
                 self.job.context.count(|tally| tally.assets.failed += 1);
@@ -251,6 +260,13 @@ fn judge(line: &PlanLine, result: Result<Echo, CallError>) -> (Fate, Option<anyh
                 line.new.as_deref().unwrap_or_default()
             );
             (failed("not_echoed", reason), None)
+        }
+        Ok(Echo::ChangedSince { found }) => {
+            tracing::warn!(
+                asset_id = %line.asset_id, found, old = line.old, new = line.new,
+                "asset was changed since the plan, left alone"
+            );
+            (Fate::ChangedSince, None)
         }
         Err(error) if error.kind.ends_the_run() => (Fate::NotReached, Some(error.into())),
         Err(error) => (failed(error.kind.code(), error.reason), None),
@@ -329,6 +345,7 @@ fn tell(job: &mut Job<'_>, planned: &Planned, fates: &[Fate]) -> anyhow::Result<
         match fate {
             Fate::Updated => job.export_line(&line, "updated", Some(&line.reason)),
             Fate::NotReached => job.export_line(&line, "not_reached", None),
+            Fate::ChangedSince => job.export_line(&line, "skipped", Some("changed_since")),
             Fate::Failed(failure) => {
                 job.export_line(&line, "failed", Some(&failure.code));
                 job.reject_line(&line, &failure.code, &failure.reason)?;
@@ -349,10 +366,13 @@ impl Journal<'_> {
     fn add(&mut self, line: &PlanLine, fate: &Fate) {
         let (outcome, failure) = match fate {
             Fate::Updated => ("updated", None),
+            Fate::ChangedSince => ("skipped", None),
             Fate::Failed(failure) => ("failed", Some(failure)),
             Fate::NotReached => return,
         };
-        let (code, reason) = (failure.map(|failure| &failure.code), failure.map(|failure| &failure.reason));
+        let code = failure.map(|failure| failure.code.as_str());
+        let code = code.or(matches!(fate, Fate::ChangedSince).then_some("changed_since"));
+        let reason = failure.map(|failure| &failure.reason);
         let entry = json!({"asset_id": line.asset_id, "outcome": outcome, "new": line.new, "code": code, "reason": reason});
         self.lines.push(format!("{entry}\n"));
     }

@@ -101,13 +101,13 @@ pub(crate) fn live(asset_id: AssetId, answer: Option<&LiveAnswer>) -> Live<'_> {
     }
 }
 
-/// How long so many writes take at a rate.
-pub(crate) fn eta_seconds(writes: u64, rate_per_second: f64) -> u64 {
+/// How long so many writes take at a rate of writes.
+pub(crate) fn eta_seconds(writes: u64, writes_per_second: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "a non-negative count over a rate of at least 0.01"
+        reason = "a non-negative count over a rate of at least 0.005"
     )]
-    let seconds = (writes as f64 / rate_per_second).ceil() as u64;
+    let seconds = (writes as f64 / writes_per_second).ceil() as u64;
     seconds
 }

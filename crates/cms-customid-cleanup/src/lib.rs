@@ -35,6 +35,7 @@ use dn_core::task::{
     RunInfo, Task, YoutubeArgs,
 };
 use dn_core::transport::{Authorization, Pace, Transport};
+use dn_core::youtube::content_id::WriteMethod;
 use dn_core::youtube::{CallBudget, ContentId, Credentials, TokenCache};
 use dn_domain::cleanup_plan::{PlanLine, Policy};
 use dn_domain::partner_channels::PartnerChannels;
@@ -55,6 +56,7 @@ const MAX_ERROR_RATIO: &str = "0.5";
 const MIN_SIZE_RATIO: &str = "0.5";
 const MAX_REPORT_AGE: &str = "7d";
 const CANARY: &str = "25";
+const WRITE_METHOD: &str = "patch";
 
 /// Goes through the CMS video report and sets the custom IDs of the partner channels' assets over the YouTube Content
 /// ID API; started by the completion event of channelbackfill, or by hand
@@ -96,6 +98,9 @@ pub struct Args {
     /// Do not read back what was written
     #[arg(long, global = true)]
     pub no_verify: bool,
+    /// patch: write the custom ID alone; put: read the asset's whole own metadata before each write and write all of it
+    #[arg(long, global = true, env = "WRITE_METHOD", default_value = WRITE_METHOD, value_name = "patch|put")]
+    pub write_method: String,
     #[command(flatten)]
     graphql: GraphqlArgs,
     #[command(flatten)]
@@ -170,6 +175,7 @@ pub struct Cleanup {
     max_report_age: Duration,
     canary: usize,
     verify: bool,
+    write_method: WriteMethod,
     report: String,
     filter_target: String,
     export_dir: PathBuf,
@@ -215,6 +221,10 @@ impl Task for Cleanup {
         let run = args.run.read(&mut Problems::default());
         let policy = given(Some(&args.policy)).unwrap_or(POLICY).parse::<Policy>();
         let policy = policy.map_err(|error| problems.add(format!("--policy (POLICY): {error}"))).ok();
+        let write_method = given(Some(&args.write_method)).unwrap_or(WRITE_METHOD).parse::<WriteMethod>();
+        let write_method = write_method
+            .map_err(|error| problems.add(format!("--write-method (WRITE_METHOD): {error}")))
+            .ok();
         let graphql = args.graphql.read(environment, problems);
         let youtube = args.youtube.read(environment, problems);
         let name = "--max-overwrite-ratio (MAX_OVERWRITE_RATIO)";
@@ -238,6 +248,7 @@ impl Task for Cleanup {
             max_report_age: max_report_age?,
             canary,
             verify: !args.no_verify,
+            write_method: write_method?,
             report: or(&args.report, REPORT),
             filter_target: or(&args.filter_target, FILTER_TARGET),
             export_dir: or(&args.export_dir, EXPORT_DIR).into(),
@@ -412,6 +423,11 @@ impl Cleanup {
         })
     }
 
+    /// Writes done per second at the configured rate of calls.
+    fn writes_per_second(&self) -> f64 {
+        self.youtube.rate_per_second / f64::from(self.write_method.calls_per_write())
+    }
+
     fn connect_graphql(&self, context: &Context<Tally>) -> anyhow::Result<AppSync> {
         let authorization = self.graphql.authorization(&context.aws)?;
         let transport =
@@ -432,7 +448,8 @@ impl Cleanup {
             .map_err(no_client)?
             .under(context.lease.clone())
             .within(budget);
-        Ok(ContentId::new(transport, api_base_url.clone(), content_owner.clone()))
+        let content_id = ContentId::new(transport, api_base_url.clone(), content_owner.clone());
+        Ok(content_id.writing_by(self.write_method))
     }
 
     async fn token_cache(

@@ -45,7 +45,7 @@ pub(crate) struct PastWrite {
     pub old: Option<String>,
     pub new: Option<String>,
     pub reason: String,
-    /// `updated`, `failed`, `only_planned`, `not_reached`; `unknown` when the run was cut off before it kept one.
+    /// `updated`, `failed`, `skipped`, `only_planned`, `not_reached`; `unknown` when the run was cut off before it kept one.
     pub outcome: String,
     pub code: Option<String>,
     pub outcome_reason: Option<String>,

@@ -88,7 +88,7 @@ pub(crate) async fn plan(
         plan_sha256,
     };
     keep_inputs(context, &inputs).await.context("the plan could not be kept; nothing was written")?;
-    let eta_seconds = eta_seconds(count, cleanup.youtube.rate_per_second);
+    let eta_seconds = eta_seconds(count, cleanup.writes_per_second());
     context.count(|tally| {
         tally.eta_seconds = Some(eta_seconds);
         tally.overview = Some(overview.clone());
