@@ -7,6 +7,7 @@ mod schema;
 pub(crate) mod store;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Map, Value, json};
 
@@ -29,27 +30,37 @@ pub(crate) struct AppSync {
     pub schema: Schema,
     pub records: Arc<RecordStore>,
     pub api_key: String,
+    /// Whether types are told; an API may have that switched off.
+    pub introspection: Arc<AtomicBool>,
 }
 
 /// An error of one field: the others are carried out all the same.
 struct FieldError {
     kind: &'static str,
     message: String,
+    data: Value,
+}
+
+impl FieldError {
+    fn new(kind: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), data: Value::Null }
+    }
 }
 
 impl From<Unstored> for FieldError {
     fn from(why: Unstored) -> Self {
         match why {
-            Unstored::Condition => Self {
-                kind: "DynamoDB:ConditionalCheckFailedException",
-                message: "The conditional request failed (Service: DynamoDb, Status Code: 400)".to_owned(),
+            Unstored::Condition => Self::new(
+                "DynamoDB:ConditionalCheckFailedException",
+                "The conditional request failed (Service: DynamoDb, Status Code: 400)",
+            ),
+            Unstored::Conflict { record } => Self {
+                data: Value::Object(record),
+                ..Self::new("ConflictUnhandled", "Conflict resolver rejects mutation.")
             },
-            Unstored::Token => Self {
-                kind: "MappingTemplate",
-                message: "Invalid nextToken: it could not be decoded".to_owned(),
-            },
+            Unstored::Token => Self::new("MappingTemplate", "Invalid nextToken: it could not be decoded"),
             Unstored::Sqlite(why) => {
-                Self { kind: "InternalFailure", message: format!("the table could not be read: {why}") }
+                Self::new("InternalFailure", format!("the table could not be read: {why}"))
             }
         }
     }
@@ -59,6 +70,10 @@ impl AppSync {
     fn authorised(&self, call: &Call) -> bool {
         let key = call.header("x-api-key");
         if key.is_empty() { verify(call, "appsync").is_ok() } else { key == self.api_key }
+    }
+
+    fn tells_types(&self) -> bool {
+        self.introspection.load(Ordering::Relaxed)
     }
 
     fn resolve(&self, field: &Field) -> Result<Value, FieldError> {
@@ -71,10 +86,19 @@ impl AppSync {
             "videosbyVideoId" => self.by_index("videoID", field),
             "createChannel" => self.create(field),
             "updateChannel" => self.update(field),
-            other => {
-                Err(FieldError { kind: "InternalFailure", message: format!("{other} has no resolver here") })
-            }
+            "__type" => Ok(self.describe(field)),
+            other => Err(FieldError::new("InternalFailure", format!("{other} has no resolver here"))),
         }
+    }
+
+    /// Introspection, as far as the schema here knows it.
+    fn describe(&self, field: &Field) -> Value {
+        let name = text_argument(field, "name");
+        let fields = self.schema.field_names(&name);
+        fields.map_or(Value::Null, |fields| {
+            let fields: Vec<Value> = fields.into_iter().map(|name| json!({"name": name})).collect();
+            project(&json!({"name": name, "fields": fields}), &field.children)
+        })
     }
 
     fn get(&self, model: Model, field: &Field) -> Result<Value, FieldError> {
@@ -189,7 +213,7 @@ fn run(app: &AppSync, plan: &Plan) -> Value {
                 data.insert(field.key.clone(), Value::Null);
                 errors.push(json!({
                     "path": [field.key],
-                    "data": null,
+                    "data": why.data,
                     "errorType": why.kind,
                     "errorInfo": null,
                     "locations": [location(field.line, field.column)],
@@ -254,7 +278,8 @@ impl Play for AppSync {
         let mut names: Vec<&str> = Vec::new();
         let mut ids = Vec::new();
         for field in &plan.fields {
-            if !names.contains(&field.name.as_str()) {
+            // A question about types is no operation of its own.
+            if !field.name.starts_with("__") && !names.contains(&field.name.as_str()) {
                 names.push(&field.name);
             }
             let input = field.arguments.get("input").unwrap_or(&Value::Null);
@@ -283,6 +308,10 @@ impl Play for AppSync {
             return json(400, &json!({"errors": [error]}));
         };
         match read_plan(&self.schema, &request.query, request.operation_name.as_deref(), &request.variables) {
+            Ok(plan) if plan.fields.iter().any(|field| field.name == "__type") && !self.tells_types() => {
+                let refusal = Refusal { message: "Introspection is disabled".to_owned(), at: None };
+                json(200, &refused(&[refusal]))
+            }
             Ok(plan) => json(200, &run(self, &plan)),
             Err(refusals) => json(200, &refused(&refusals)),
         }

@@ -10,6 +10,10 @@ use async_graphql_parser::types::{
 };
 use serde_json::{Map, Value};
 
+/// What every API knows of itself, as far as it is asked for.
+const INTROSPECTION: &str = "type Meta { __type(name: String!): __Type } \
+    type __Type { name: String fields: [__Field!] } type __Field { name: String! }";
+
 /// The types of the API by name.
 pub(crate) struct Schema {
     objects: HashMap<String, Vec<FieldDefinition>>,
@@ -28,6 +32,15 @@ impl Schema {
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self> {
+        let mut schema = Self::parse_types(text)?;
+        let mut meta = Self::parse_types(INTROSPECTION)?;
+        let roots = meta.objects.remove("Meta").unwrap_or_default();
+        schema.objects.entry(schema.query.clone()).or_default().extend(roots);
+        schema.objects.extend(meta.objects);
+        Ok(schema)
+    }
+
+    fn parse_types(text: &str) -> Result<Self> {
         let document = async_graphql_parser::parse_schema(text)?;
         let mut schema = Self {
             objects: HashMap::new(),
@@ -74,6 +87,17 @@ impl Schema {
 
     pub(crate) fn field(&self, object: &str, name: &str) -> Option<&FieldDefinition> {
         self.objects.get(object)?.iter().find(|field| field.name.node == name)
+    }
+
+    /// The fields of an object type by name; `None` where there is no such type.
+    pub(crate) fn field_names(&self, object: &str) -> Option<Vec<&str>> {
+        let fields = self.objects.get(object)?.iter().map(|field| field.name.node.as_str());
+        Some(fields.filter(|name| !name.starts_with("__")).collect())
+    }
+
+    /// Whether records have versions (conflict detection is on): the type says so.
+    pub(crate) fn is_versioned(&self) -> bool {
+        self.field("Channel", "_version").is_some()
     }
 
     pub(crate) fn is_object(&self, name: &str) -> bool {

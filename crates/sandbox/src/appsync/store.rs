@@ -33,6 +33,11 @@ impl Model {
 pub(crate) enum Unstored {
     /// The record is there and must not be, is absent and must be there, or is not as the condition wants it.
     Condition,
+    /// The record is of another version than the write names.
+    Conflict {
+        /// The record as it is.
+        record: Map<String, Value>,
+    },
     /// The page token is none of ours.
     Token,
     /// The file failed.
@@ -54,10 +59,12 @@ pub(crate) struct Page {
 /// The records, one connection for all: requests are short.
 pub(crate) struct RecordStore {
     connection: Mutex<Connection>,
+    /// Records carry a version, and a deleted one stays as a tombstone.
+    versioned: bool,
 }
 
 impl RecordStore {
-    pub(crate) fn open(path: &Path) -> rusqlite::Result<Self> {
+    pub(crate) fn open(path: &Path, versioned: bool) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
         // The file is for looking into, and a sandbox that lost its power is started anew.
         connection.execute_batch(
@@ -68,7 +75,7 @@ impl RecordStore {
                  PRIMARY KEY (model, id));
              CREATE UNIQUE INDEX record_scan ON record (model, scan);",
         )?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self { connection: Mutex::new(connection), versioned })
     }
 
     pub(crate) fn get(&self, model: Model, id: &str) -> Result<Option<Map<String, Value>>, Unstored> {
@@ -92,6 +99,7 @@ impl RecordStore {
             None => new_id(&now, hold(&self.connection).last_insert_rowid()),
         };
         record.insert("id".into(), json!(id));
+        self.stamp(&mut record, None);
         record.entry("createdAt").or_insert_with(|| json!(now));
         record.entry("updatedAt").or_insert_with(|| json!(now));
         let body = Value::Object(record.clone()).to_string();
@@ -113,19 +121,34 @@ impl RecordStore {
         if !condition(&record) {
             return Err(Unstored::Condition);
         }
+        let version = version_of(&record);
+        if self.versioned && (version.is_none() || version_of(&input) != version) {
+            return Err(Unstored::Conflict { record });
+        }
         record.extend(input);
+        self.stamp(&mut record, version);
         record.insert("updatedAt".into(), json!(clock::with_milliseconds(clock::now())));
         self.replace(model, &id, &record)?;
         Ok(record)
     }
 
-    /// Puts a record as it is, whatever was there.
-    pub(crate) fn replace(
-        &self,
-        model: Model,
-        id: &str,
-        record: &Map<String, Value>,
-    ) -> Result<(), Unstored> {
+    /// Puts a record in place of whatever was there, as one more change of it.
+    pub(crate) fn put(&self, model: Model, id: &str, mut record: Map<String, Value>) -> Result<(), Unstored> {
+        let before = self.get(model, id)?.as_ref().and_then(version_of);
+        self.stamp(&mut record, before);
+        self.replace(model, id, &record)
+    }
+
+    /// Where records have versions: gives the record the one after `before`, and makes it one that is not deleted.
+    fn stamp(&self, record: &mut Map<String, Value>, before: Option<i64>) {
+        if self.versioned {
+            record.insert("_version".into(), json!(before.unwrap_or_default() + 1));
+            record.insert("_lastChangedAt".into(), json!(clock::now().as_millisecond()));
+            record.remove("_deleted");
+        }
+    }
+
+    fn replace(&self, model: Model, id: &str, record: &Map<String, Value>) -> Result<(), Unstored> {
         let body = Value::Object(record.clone()).to_string();
         hold(&self.connection)
             .prepare_cached("INSERT OR REPLACE INTO record (model, id, scan, body) VALUES (?1, ?2, ?3, ?4)")?
@@ -133,7 +156,18 @@ impl RecordStore {
         Ok(())
     }
 
+    /// Takes a record away; where records have versions, a tombstone stays.
     pub(crate) fn delete(&self, model: Model, id: &str) -> Result<bool, Unstored> {
+        if self.versioned {
+            let Some(mut record) = self.get(model, id)?.filter(|record| !is_deleted(record)) else {
+                return Ok(false);
+            };
+            let before = version_of(&record);
+            self.stamp(&mut record, before);
+            record.insert("_deleted".into(), json!(true));
+            self.replace(model, id, &record)?;
+            return Ok(true);
+        }
         let deleted = hold(&self.connection)
             .prepare_cached("DELETE FROM record WHERE model = ?1 AND id = ?2")?
             .execute(params![model.name(), id])?;
@@ -198,6 +232,15 @@ impl RecordStore {
         let next_token = (records.len() == limit).then(|| write_token(&context, next));
         Ok(Page { records, next_token })
     }
+}
+
+fn version_of(record: &Map<String, Value>) -> Option<i64> {
+    record.get("_version").and_then(Value::as_i64)
+}
+
+/// Whether a record is the tombstone of one.
+pub(crate) fn is_deleted(record: &Map<String, Value>) -> bool {
+    record.get("_deleted").and_then(Value::as_bool) == Some(true)
 }
 
 fn read(body: &str) -> Map<String, Value> {

@@ -1,12 +1,13 @@
 //! Looking into the servers while tasks use them, and changing the world under them.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use serde_json::{Map, Value, json};
 
-use crate::appsync::store::{Model, RecordStore};
+use crate::appsync::store::{Model, RecordStore, is_deleted};
 use crate::eventbridge::bus::Delivery;
 use crate::eventbridge::runner::Invocation;
 use crate::fault::Faults;
@@ -48,10 +49,15 @@ impl Sandbox {
         self.clock.elapsed_ms()
     }
 
-    /// The database's channels now, by record id.
+    /// The database's channels now, by record id; deleted ones are not among them.
     pub fn channels(&self) -> Result<Vec<StoredChannel>> {
         let records = self.records.all(Model::Channel).map_err(|why| anyhow!("{why:?}"))?;
-        Ok(records.iter().map(channel_of).collect())
+        Ok(records.iter().filter(|record| !is_deleted(record)).map(channel_of).collect())
+    }
+
+    /// Switches off, or on again, that the database tells its types.
+    pub fn set_introspection(&self, on: bool) {
+        self.introspection.store(on, Ordering::Relaxed);
     }
 
     /// Puts a record into the database, in place of the one with its id.
@@ -59,7 +65,8 @@ impl Sandbox {
         put_channel(&self.records, channel)
     }
 
-    /// Takes a record out of the database; says whether it was there.
+    /// Takes a record out of the database (where records have versions, its tombstone stays and is listed); says
+    /// whether it was there.
     pub fn delete_channel(&self, id: &str) -> Result<bool> {
         self.records.delete(Model::Channel, id).map_err(|why| anyhow!("{why:?}"))
     }
@@ -229,7 +236,7 @@ pub(super) fn put_channel(records: &RecordStore, channel: &StoredChannel) -> Res
         "createdAt": "2024-02-01T09:00:00.000Z",
         "updatedAt": "2024-02-01T09:00:00.000Z",
     }));
-    records.replace(Model::Channel, &channel.id, &record).map_err(|why| anyhow!("{why:?}"))
+    records.put(Model::Channel, &channel.id, record).map_err(|why| anyhow!("{why:?}"))
 }
 
 pub(super) fn put_video(records: &RecordStore, video: &StoredVideo) -> Result<()> {
@@ -246,7 +253,7 @@ pub(super) fn put_video(records: &RecordStore, video: &StoredVideo) -> Result<()
         "createdAt": "2024-02-01T09:00:00.000Z",
         "updatedAt": "2024-02-01T09:00:00.000Z",
     }));
-    records.replace(Model::Video, &video.video_id, &record).map_err(|why| anyhow!("{why:?}"))
+    records.put(Model::Video, &video.video_id, record).map_err(|why| anyhow!("{why:?}"))
 }
 
 fn object(value: Value) -> Map<String, Value> {

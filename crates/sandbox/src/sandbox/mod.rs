@@ -8,6 +8,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -55,7 +56,7 @@ pub struct Options {
     pub dir: PathBuf,
     /// The CloudFormation template with the bus and its rules.
     pub workflow: PathBuf,
-    /// The SDL of the data API.
+    /// The SDL of the data API. One whose types have a `_version` is of an API that keeps versions, and is played so.
     pub schema: PathBuf,
     /// Where the binaries of the tasks are; without it a rule's task does not start.
     pub bin_dir: Option<PathBuf>,
@@ -72,6 +73,7 @@ pub struct Sandbox {
     journal: Arc<Journal>,
     faults: Arc<Faults>,
     records: Arc<RecordStore>,
+    introspection: Arc<AtomicBool>,
     catalogue: Arc<Catalogue>,
     tokens: Arc<TokenBook>,
     reports: Arc<Shelf>,
@@ -120,7 +122,9 @@ impl Sandbox {
         }
         let journal = Arc::new(Journal::create(&dir.join("journal.jsonl"))?);
         let faults = Arc::new(Faults::new(options.profile, options.seed));
-        let records = Arc::new(RecordStore::open(&dir.join("appsync.sqlite"))?);
+        let schema = AppSyncSchema::read(&options.schema)?;
+        let records = Arc::new(RecordStore::open(&dir.join("appsync.sqlite"), schema.is_versioned())?);
+        let introspection = Arc::new(AtomicBool::new(true));
         for channel in &world.stored {
             put_channel(&records, channel)?;
         }
@@ -135,9 +139,10 @@ impl Sandbox {
         let runner = Arc::new(Runner::new(options.bin_dir.clone(), dir.join("tasks"), clock, stop.clone())?);
         let bus = Arc::new(Bus::new(Workflow::read(&options.workflow)?, Arc::clone(&runner))?);
         let appsync = AppSync {
-            schema: AppSyncSchema::read(&options.schema)?,
+            schema,
             records: Arc::clone(&records),
             api_key: GRAPHQL_API_KEY.to_owned(),
+            introspection: Arc::clone(&introspection),
         };
         let content_id = ContentId { catalogue: Arc::clone(&catalogue), tokens: Arc::clone(&tokens) };
         let token_server = TokenServer { book: Arc::clone(&tokens), key };
@@ -181,6 +186,7 @@ impl Sandbox {
             journal,
             faults,
             records,
+            introspection,
             catalogue,
             tokens,
             reports,

@@ -211,3 +211,83 @@ async fn a_test_can_change_the_database_under_the_tasks() {
     assert_eq!(body["data"]["getChannel"], json!({"channelId": channel_id(1), "customId": null}));
     assert_eq!(bench.sandbox.channels().unwrap().len(), 2);
 }
+
+/// One channel in a database that keeps versions.
+async fn versioned() -> Bench {
+    Bench::over_with(
+        |dir| WorldBuilder::new().stored(&channel_id(0), &channel_id(0), Some("IND-0"), None).build(dir),
+        |options| options.schema.set_file_name("schema-versioned.graphql"),
+    )
+    .await
+}
+
+#[tokio::test]
+async fn where_records_have_versions_an_update_must_name_the_one_that_is_there() {
+    let bench = versioned().await;
+    let query =
+        "mutation U($input: UpdateChannelInput!) { updateChannel(input: $input) { customId _version } }";
+    let update = |version: Value| {
+        let mut input = json!({"id": channel_id(0), "customId": "NEW"});
+        if !version.is_null() {
+            input["_version"] = version;
+        }
+        bench.graphql(json!({"query": query, "variables": {"input": input}}))
+    };
+    for wrong in [Value::Null, json!(2)] {
+        let refused = update(wrong).await;
+        let error = &refused["errors"][0];
+        assert_eq!(
+            (&error["errorType"], &error["path"]),
+            (&json!("ConflictUnhandled"), &json!(["updateChannel"]))
+        );
+        assert_eq!(refused["data"]["updateChannel"], Value::Null);
+    }
+    assert_eq!(update(json!(1)).await["data"]["updateChannel"], json!({"customId": "NEW", "_version": 2}));
+    assert_eq!(update(json!(1)).await["errors"][0]["errorType"], "ConflictUnhandled");
+    // What somebody else writes is a version too.
+    bench
+        .sandbox
+        .set_channel(&StoredChannel { custom_id: None, ..bench.sandbox.channels().unwrap()[0].clone() })
+        .unwrap();
+    assert_eq!(update(json!(3)).await["data"]["updateChannel"]["_version"], 4);
+}
+
+#[tokio::test]
+async fn where_records_have_versions_a_deleted_one_is_listed_and_keeps_its_id() {
+    let bench = versioned().await;
+    assert!(bench.sandbox.delete_channel(&channel_id(0)).unwrap());
+    assert!(!bench.sandbox.delete_channel(&channel_id(0)).unwrap());
+    assert!(bench.sandbox.channels().unwrap().is_empty());
+    let query = "{ listChannels { items { id _version _deleted } } }";
+    let list = bench.graphql(json!({"query": query})).await;
+    let tombstone = json!({"id": channel_id(0), "_version": 2, "_deleted": true});
+    assert_eq!(list["data"]["listChannels"]["items"], json!([tombstone]));
+    let input = json!({"id": channel_id(0), "channelId": channel_id(0), "customId": "NEW"});
+    let create = bench.graphql(json!({"query": CREATE, "variables": {"input": input}})).await;
+    assert_eq!(create["errors"][0]["errorType"], "DynamoDB:ConditionalCheckFailedException");
+    let update =
+        "mutation U($input: UpdateChannelInput!) { updateChannel(input: $input) { _version _deleted } }";
+    let input = json!({"id": channel_id(0), "customId": "NEW", "_version": 2});
+    let update = bench.graphql(json!({"query": update, "variables": {"input": input}})).await;
+    assert_eq!(update["data"]["updateChannel"], json!({"_version": 3, "_deleted": null}));
+    assert_eq!(bench.sandbox.channels().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn tells_the_fields_of_a_type_beside_other_fields_unless_that_is_switched_off() {
+    let bench = versioned().await;
+    let query =
+        "query Q($type: String!) { listChannels { nextToken } __type(name: $type) { name fields { name } } }";
+    let ask = |name: &str| bench.graphql(json!({"query": query, "variables": {"type": name}}));
+    let told = ask("Channel").await;
+    let fields = told["data"]["__type"]["fields"].as_array().unwrap();
+    assert!(fields.contains(&json!({"name": "_version"})) && fields.contains(&json!({"name": "channelId"})));
+    assert_eq!(ask("Nobody").await["data"]["__type"], Value::Null);
+    let root = ask("Query").await;
+    assert!(!root["data"]["__type"]["fields"].as_array().unwrap().contains(&json!({"name": "__type"})));
+    bench.sandbox.set_introspection(false);
+    let refused = ask("Channel").await;
+    assert_eq!((&refused["data"], &refused["errors"][0]["path"]), (&Value::Null, &Value::Null));
+    let entry = &bench.sandbox.journal().entries()[0];
+    assert_eq!(entry.operation, "listChannels");
+}
