@@ -229,12 +229,44 @@ fn what_belongs_to_one_environment_stands_in_the_parameters_alone() {
     assert_eq!(environment_bound(wrong), ["867653852961", "sg-0e95bc87b1582a935"]);
 }
 
+fn sdl(name: &str) -> String {
+    std::fs::read_to_string(root().join("infra/graphql").join(name)).unwrap()
+}
+
 #[test]
 fn every_graphql_document_fits_the_data_apis_schema() {
-    let text = std::fs::read_to_string(root().join("infra/graphql/schema.graphql")).unwrap();
-    let sdl = Sdl::parse(&text);
-    let batch = documents::write_channels(&[true, false]);
-    for document in [documents::LIST_CHANNELS, documents::GET_CHANNEL, &batch] {
-        assert_eq!(sdl.problems(document), Vec::<String>::new(), "{document}");
+    let batch = [true, false];
+    let plain = [
+        documents::LIST_CHANNELS,
+        documents::LIST_CHANNELS_AND_TYPE,
+        documents::GET_CHANNEL,
+        &documents::write_channels(&batch, false),
+    ];
+    let versioned = [
+        documents::LIST_CHANNELS_VERSIONED,
+        documents::GET_CHANNEL_VERSIONED,
+        &documents::write_channels(&batch, true),
+    ];
+    let (without, with) = (Sdl::parse(&sdl("schema.graphql")), Sdl::parse(&sdl("schema-versioned.graphql")));
+    for document in plain {
+        // An API with versions is first asked as one without.
+        assert_eq!(without.problems(document), Vec::<String>::new(), "{document}");
+        assert_eq!(with.problems(document), Vec::<String>::new(), "{document}");
     }
+    for document in versioned {
+        assert_eq!(with.problems(document), Vec::<String>::new(), "{document}");
+        assert!(!without.problems(document).is_empty(), "{document}");
+    }
+}
+
+#[test]
+fn the_two_schemas_differ_by_the_versions_alone() {
+    let types = |text: &str| -> Vec<String> {
+        let own = ["_version", "_deleted", "_lastChangedAt", "startedAt", "scalar AWSTimestamp", "#"];
+        let lines = text.lines().filter(|line| !own.iter().any(|own| line.trim().starts_with(own)));
+        lines.map(str::to_owned).collect()
+    };
+    let (plain, versioned) = (sdl("schema.graphql"), sdl("schema-versioned.graphql"));
+    assert_eq!(types(&plain), types(&versioned));
+    assert!(versioned.matches("_version: Int").count() == 4 && !plain.contains("_version"));
 }

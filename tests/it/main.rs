@@ -8,6 +8,7 @@ mod chain;
 mod check;
 mod claims_report;
 mod cleanup;
+mod database;
 mod documents;
 mod drift;
 mod endings;

@@ -104,6 +104,15 @@ impl Rehearsal {
         Ok(Self { sandbox, directory })
     }
 
+    /// Over a world made by hand, with a database that keeps versions of its records.
+    pub async fn versioned(world: WorldBuilder) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let world = world.build(directory.path())?;
+        let mut options = options(&directory, Profile::Calm, 0, 0)?;
+        options.schema = root().join("infra/graphql/schema-versioned.graphql");
+        Ok(Self { sandbox: Sandbox::start_with(options, world).await?, directory })
+    }
+
     /// Over a generated world.
     pub async fn generated(seed: u64, channels: usize, videos: usize, profile: Profile) -> Result<Self> {
         let directory = tempfile::tempdir()?;

@@ -1,6 +1,6 @@
 //! The writes: in aliased batches, and again for what somebody else changed in between.
 
-use dn_core::graphql::{AppSync, ChannelWrite, WRITES_PER_REQUEST, WriteOutcome};
+use dn_core::graphql::{AppSync, ChannelWrite, Found, WRITES_PER_REQUEST, WriteOutcome};
 use dn_core::task::Context;
 use dn_core::transport::CallError;
 use dn_domain::backfill_plan::{self, BackfillPlan, Step};
@@ -106,7 +106,7 @@ fn intended(step: &Step<'_>) -> Fate {
 }
 
 fn writes_of<'a>(step: usize, planned: &Step<'a>) -> Vec<Write<'a>> {
-    let write = |row: &'a ChannelRow, id: &str, create| Write {
+    let write = |row: &'a ChannelRow, id: &str, create, version| Write {
         step,
         row,
         request: ChannelWrite {
@@ -115,11 +115,14 @@ fn writes_of<'a>(step: usize, planned: &Step<'a>) -> Vec<Write<'a>> {
             channel_id: row.channel_id,
             custom_id: row.custom_id.clone(),
             display_name: row.display_name.clone(),
+            version,
         },
     };
     match planned {
-        Step::Create { row } => vec![write(row, row.channel_id.as_str(), true)],
-        Step::Update { row, records } => records.iter().map(|record| write(row, &record.id, false)).collect(),
+        Step::Create { row } => vec![write(row, row.channel_id.as_str(), true, None)],
+        Step::Update { row, records } => {
+            records.iter().map(|record| write(row, &record.id, false, record.version)).collect()
+        }
         Step::Unchanged { .. } => Vec::new(),
     }
 }
@@ -134,7 +137,8 @@ impl Fate {
 }
 
 /// Takes one write's outcome into its step. A failed condition means that the record is there although it was not
-/// (an answer got lost, or somebody else made it) or is gone although it was there: it is read and decided again.
+/// (an answer got lost, or somebody else made it), is gone although it was there, or is of another version than was
+/// read: it is read and decided again.
 async fn settle(
     appsync: &AppSync,
     write: &Write<'_>,
@@ -143,22 +147,29 @@ async fn settle(
 ) -> anyhow::Result<()> {
     let mut outcome = outcome;
     let mut request = write.request.clone();
-    for _ in 0..=MAX_ROUNDS {
+    let mut makes = request.create;
+    let mut rounds = 0;
+    loop {
         match outcome {
             WriteOutcome::Written => {
-                fate.becomes(if request.create { Fate::Created } else { Fate::Updated });
+                fate.becomes(if makes { Fate::Created } else { Fate::Updated });
                 return Ok(());
             }
             WriteOutcome::Failed { code, reason } => {
                 fate.becomes(Fate::Failed { code, reason });
                 return Ok(());
             }
+            WriteOutcome::ConditionFailed if rounds == MAX_ROUNDS => {
+                let reason = format!("the record kept changing under the write, {MAX_ROUNDS} times");
+                fate.becomes(Fate::Failed { code: "keeps_changing".to_owned(), reason });
+                return Ok(());
+            }
             WriteOutcome::ConditionFailed => match write_again(appsync, write, &mut request).await {
-                Ok(Some(again)) => outcome = again,
-                Ok(None) => {
+                Ok(Again::Nothing) => {
                     fate.becomes(Fate::Unchanged);
                     return Ok(());
                 }
+                Ok(Again::Wrote { outcome: again, making }) => (outcome, makes) = (again, making),
                 Err(error) if error.kind.ends_the_run() => return Err(error.into()),
                 Err(error) => {
                     fate.becomes(Fate::Failed { code: error.kind.code().to_owned(), reason: error.reason });
@@ -166,27 +177,52 @@ async fn settle(
                 }
             },
         }
+        rounds += 1;
     }
-    let reason = format!("the record kept changing under the write, {MAX_ROUNDS} times");
-    fate.becomes(Fate::Failed { code: "keeps_changing".to_owned(), reason });
-    Ok(())
 }
 
-/// Reads the record and writes what is still to be written; `None` when nothing is.
+/// What a second look at a record led to.
+enum Again {
+    /// It says already what the sheet says.
+    Nothing,
+    /// It was written.
+    Wrote {
+        outcome: WriteOutcome,
+        /// Whether the channel had no record (or a deleted one).
+        making: bool,
+    },
+}
+
+/// Reads the record and writes what is still to be written. A deleted record keeps its id: it is brought back by an
+/// update, since a create would find the id taken for ever.
 async fn write_again(
     appsync: &AppSync,
     write: &Write<'_>,
     request: &mut ChannelWrite,
-) -> Result<Option<WriteOutcome>, CallError> {
-    let stored = appsync.get_channel(&request.id).await?;
-    let decided = backfill_plan::plan(std::slice::from_ref(write.row), stored.as_slice());
-    request.create = match decided.steps.first() {
-        Some(Step::Unchanged { .. }) => return Ok(None),
-        Some(Step::Update { .. }) => false,
-        _ => true,
+) -> Result<Again, CallError> {
+    let making = match appsync.get_channel(&request.id).await? {
+        Found::Absent => {
+            (request.create, request.version) = (true, None);
+            true
+        }
+        Found::Deleted { version } => {
+            (request.create, request.version) = (false, version);
+            true
+        }
+        Found::Stored(record) => {
+            let decided = backfill_plan::plan(std::slice::from_ref(write.row), std::slice::from_ref(&record));
+            request.create = match decided.steps.first() {
+                Some(Step::Unchanged { .. }) => return Ok(Again::Nothing),
+                Some(Step::Update { .. }) => false,
+                _ => true,
+            };
+            request.version = record.version.filter(|_| !request.create);
+            request.create
+        }
     };
     let answers = appsync.write_channels(std::slice::from_ref(request)).await?;
-    Ok(answers.into_iter().next().or(Some(WriteOutcome::ConditionFailed)))
+    let outcome = answers.into_iter().next().unwrap_or(WriteOutcome::ConditionFailed);
+    Ok(Again::Wrote { outcome, making })
 }
 
 fn count(context: &Context<Tally>, fate: &Fate) {

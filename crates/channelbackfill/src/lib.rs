@@ -147,7 +147,7 @@ impl Backfill {
         let transport = Transport::new(authorization, self.pace, context.stop.token())
             .map_err(|error| Ended::new(Exit::Usage, format!("no HTTP client: {error}")))?
             .under(context.lease.clone());
-        Ok(AppSync::new(transport, self.graphql.endpoint.clone()))
+        Ok(AppSync::new(transport, self.graphql.endpoint.clone(), self.graphql.versioning))
     }
 }
 

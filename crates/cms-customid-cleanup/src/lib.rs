@@ -432,7 +432,7 @@ impl Cleanup {
         let authorization = self.graphql.authorization(&context.aws)?;
         let transport =
             Transport::new(authorization, self.run.pace(), context.stop.token()).map_err(no_client)?;
-        Ok(AppSync::new(transport, self.graphql.endpoint.clone()))
+        Ok(AppSync::new(transport, self.graphql.endpoint.clone(), self.graphql.versioning))
     }
 
     async fn connect_youtube(

@@ -6,6 +6,7 @@ use dn_domain::backfill_plan::StoredChannel;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::Found;
 use crate::transport::Answer;
 use crate::transport::error::excerpt;
 use crate::transport::verdict::{Verdict, by_status};
@@ -55,12 +56,44 @@ pub(super) struct ChannelRecord {
     custom_id: Option<String>,
     #[serde(default)]
     display_name: Option<String>,
+    #[serde(default, rename = "_version")]
+    version: Option<i64>,
+    #[serde(default, rename = "_deleted")]
+    deleted: Option<bool>,
 }
 
-impl From<ChannelRecord> for StoredChannel {
+impl From<ChannelRecord> for Found {
     fn from(record: ChannelRecord) -> Self {
-        let ChannelRecord { id, channel_id, custom_id, display_name } = record;
-        Self { id, channel_id, custom_id, display_name, version: None }
+        let ChannelRecord { id, channel_id, custom_id, display_name, version, deleted } = record;
+        if deleted == Some(true) {
+            return Self::Deleted { version };
+        }
+        Self::Stored(StoredChannel { id, channel_id, custom_id, display_name, version })
+    }
+}
+
+/// The answer to a write, of an API that keeps versions.
+#[derive(Debug, Deserialize)]
+pub(super) struct WrittenRecord {
+    #[serde(default, rename = "_deleted")]
+    pub deleted: Option<bool>,
+}
+
+/// The fields of a type; null for one that there is not.
+#[derive(Debug, Deserialize)]
+pub(super) struct TypeFields {
+    #[serde(default, deserialize_with = "null_as_default")]
+    fields: Vec<NamedField>,
+}
+
+#[derive(Debug, Deserialize)]
+struct NamedField {
+    name: String,
+}
+
+impl TypeFields {
+    pub fn have(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| field.name == name)
     }
 }
 
@@ -101,6 +134,11 @@ impl GraphqlError {
 
     pub fn is_condition(&self) -> bool {
         self.error_type().ends_with("ConditionalCheckFailedException")
+    }
+
+    /// The record is not of the version that the write named.
+    pub fn is_conflict(&self) -> bool {
+        self.error_type() == "ConflictUnhandled"
     }
 
     fn is_unauthorized(&self) -> bool {
@@ -146,6 +184,53 @@ pub(super) fn judge_query(answer: &Answer, field: &str) -> Verdict {
         },
         Err(verdict) => verdict,
     }
+}
+
+/// What became of a list's document, where several may have to be tried.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// It was answered; `errors` may have what concerns another field than the list.
+    Answered(GraphqlAnswer),
+    /// The API does not take the document at all: a field in it that it does not have, or introspection switched off.
+    NotTaken {
+        /// In its own words.
+        reason: String,
+    },
+}
+
+/// The verdict on a list whose document the API may not take: that is a success too, told apart by [`read_asked`].
+pub(super) fn judge_asked(answer: &Answer, field: &str) -> Verdict {
+    if not_taken(answer).is_some() {
+        return Verdict::Success;
+    }
+    match judge(answer) {
+        Ok(body) => match body.errors.iter().find(|error| error.alias().is_none_or(|alias| alias == field)) {
+            Some(error) => error.verdict(),
+            None if !body.data.contains_key(field) => Verdict::Unreadable {
+                reason: format!("the answer has no {field}: {}", excerpt(&answer.body)),
+            },
+            None => Verdict::Success,
+        },
+        Err(verdict) => verdict,
+    }
+}
+
+/// Reads an answer that [`judge_asked`] let through.
+pub(super) fn read_asked(answer: &Answer) -> Result<Asked, String> {
+    match not_taken(answer) {
+        Some(reason) => Ok(Asked::NotTaken { reason }),
+        None => GraphqlAnswer::read(&answer.body).map(Asked::Answered),
+    }
+}
+
+/// A document is refused as a whole: by an error without a path, or (not AppSync's way) by HTTP 400.
+fn not_taken(answer: &Answer) -> Option<String> {
+    if answer.status == 400 {
+        return Some(format!("HTTP 400: {}", excerpt(&answer.body)));
+    }
+    let body = GraphqlAnswer::read(&answer.body).ok().filter(|_| answer.status == 200)?;
+    let whole = body.errors.iter().find(|error| error.alias().is_none())?;
+    matches!(whole.verdict(), Verdict::Refused { .. }).then(|| whole.to_string())
 }
 
 /// The verdict on a batch of writes: errors of single aliases are the rows' own matter, unless they say that no row
@@ -204,6 +289,31 @@ mod tests {
     fn g1_a_list_with_any_error_in_it_is_not_used(#[case] body: &str, #[case] expected: &str) {
         let verdict = judge_query(&answer(200, body), "listChannels");
         assert!(format!("{verdict:?}").starts_with(expected), "{verdict:?}");
+    }
+
+    #[rstest::rstest]
+    #[case::field_unknown(
+        r#"{"data":null,"errors":[{"message":"Validation error of type FieldUndefined"}]}"#,
+        "NotTaken"
+    )]
+    #[case::page(r#"{"data":{"listChannels":{"items":[]}}}"#, "Answered")]
+    #[case::only_the_type(r#"{"data":{"listChannels":{"items":[]},"__type":null},"errors":[{"path":["__type"],"errorType":"Unauthorized","message":"x"}]}"#, "Answered")]
+    #[case::in_the_list(r#"{"data":{"listChannels":{"items":[null]}},"errors":[{"path":["listChannels","items",0],"errorType":"MappingTemplate","message":"x"}]}"#, "Refused")]
+    #[case::throttled(
+        r#"{"data":null,"errors":[{"errorType":"ThrottlingException","message":"x"}]}"#,
+        "RateLimited"
+    )]
+    #[case::key(r#"{"data":null,"errors":[{"errorType":"UnauthorizedException","message":"x"}]}"#, "Fatal")]
+    fn a_document_that_is_not_taken_is_told_from_a_list_with_an_error_in_it(
+        #[case] body: &str,
+        #[case] expected: &str,
+    ) {
+        let answer = answer(200, body);
+        let told = match judge_asked(&answer, "listChannels") {
+            Verdict::Success => format!("{:?}", read_asked(&answer).unwrap()),
+            verdict => format!("{verdict:?}"),
+        };
+        assert!(told.starts_with(expected), "{told}");
     }
 
     #[test]

@@ -3,26 +3,33 @@
 //! An error can stand in three places: the HTTP status; a 200 whose errors have no `path` (the whole request was
 //! refused, nothing was written); a 200 whose errors have a `path` (that field only, the others *were* written). A
 //! list with any error in it is not used at all: a partner list with holes would silently drop channels.
+//!
+//! Some APIs keep versions (conflict detection): a record has a `_version` that an update must name, and a deleted one
+//! is still listed. Which kind of API this is rides on the first page of the list as one more root field, so that it
+//! costs a request only where there are versions, or where introspection is switched off.
 
 mod answer;
 pub mod documents;
+mod listing;
 
 use dn_domain::backfill_plan::StoredChannel;
 use dn_domain::custom_id::CustomId;
 use dn_domain::id::ChannelId;
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::{Map, Value, json};
-use std::collections::HashSet;
+use std::str::FromStr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::transport::client::target;
 use crate::transport::error::excerpt;
 use crate::transport::{Call, CallError, CallErrorKind, Transport, backoff, wait};
-use answer::{GraphqlAnswer, judge_mutation, judge_query};
+use answer::{Asked, GraphqlAnswer, judge_asked, judge_mutation, judge_query, read_asked};
+pub use listing::ListError;
+use listing::Listing;
 
 /// AppSync's ceiling; its default of 100 would make four pages of 372 channels.
 const PAGE_LIMIT: u32 = 1_000;
-/// No partner list is longer than this many pages: beyond it the paging itself is broken.
-const MAX_PAGES: usize = 1_000;
 /// So many aliased mutations travel in one request.
 pub const WRITES_PER_REQUEST: usize = 25;
 /// Rows that were throttled alone are sent again so often.
@@ -41,6 +48,47 @@ pub struct ChannelWrite {
     pub custom_id: CustomId,
     /// Its name; `None` leaves the stored one as it is.
     pub display_name: Option<String>,
+    /// The version of the record that was read, of an API that keeps versions.
+    pub version: Option<i64>,
+}
+
+/// Whether the API keeps versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Versioning {
+    /// Found out when the list is read.
+    #[default]
+    Auto,
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+}
+
+impl FromStr for Versioning {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "yes" => Ok(Self::Yes),
+            "no" => Ok(Self::No),
+            _ => Err(format!("{text:?} is none of auto, yes and no")),
+        }
+    }
+}
+
+/// What stands under a record's id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Absent,
+    /// A record that was deleted. Its id is taken: a create is refused, an update of its version brings it back.
+    Deleted {
+        /// The version to name in that update.
+        version: Option<i64>,
+    },
+    /// A record.
+    Stored(StoredChannel),
 }
 
 /// What became of one write.
@@ -48,7 +96,7 @@ pub struct ChannelWrite {
 pub enum WriteOutcome {
     /// The database has the value.
     Written,
-    /// A create found the id taken, or an update found no record: read it and decide again.
+    /// A create found the id taken, or an update found no record or one of another version: read it and decide again.
     ConditionFailed,
     /// Refused, for this row alone.
     Failed {
@@ -73,37 +121,101 @@ pub struct Glimpse {
 pub struct AppSync {
     transport: Transport,
     endpoint: url::Url,
+    versioning: Versioning,
+    /// What was found out, once it was.
+    probed: OnceLock<bool>,
+    /// A write was refused for its version: proof that there are versions, whatever introspection says.
+    refused_for_version: AtomicBool,
 }
 
 impl AppSync {
     /// A client of `endpoint`; the transport carries the key or the signature.
-    pub fn new(transport: Transport, endpoint: url::Url) -> Self {
-        Self { transport, endpoint }
+    pub fn new(transport: Transport, endpoint: url::Url, versioning: Versioning) -> Self {
+        let refused_for_version = AtomicBool::new(false);
+        Self { transport, endpoint, versioning, probed: OnceLock::new(), refused_for_version }
     }
 
-    /// Every partner channel. Only a null token ends the list: a page may be short or empty and go on. A token that
-    /// comes twice, or any error in any page, fails the whole list.
-    pub async fn list_channels(&self) -> Result<Vec<StoredChannel>, CallError> {
-        let mut channels = Vec::new();
-        let mut seen = HashSet::new();
-        let mut next_token: Option<String> = None;
-        for _ in 0..MAX_PAGES {
-            let variables = json!({"limit": PAGE_LIMIT, "nextToken": next_token});
-            let page = self
-                .query("appsync listChannels", documents::LIST_CHANNELS, &variables, "listChannels")
-                .await?;
-            let page: answer::ChannelPage =
+    /// Every partner channel that is not deleted. Only a null token ends the list: a page may be short or empty and go
+    /// on. Any error in any page fails the whole list, and so does paging that cannot be right ([`ListError`]).
+    pub async fn list_channels(&self) -> Result<Vec<StoredChannel>, ListError> {
+        let mut listing = Listing::default();
+        let mut page = self.first_page().await?;
+        loop {
+            let page_read =
                 serde_json::from_value(page).map_err(|error| self.unusable(&error.to_string()))?;
-            channels.extend(page.items.into_iter().flatten().map(StoredChannel::from));
-            match page.next_token {
-                None => return Ok(channels),
-                Some(token) if !seen.insert(token.clone()) => {
-                    return Err(self.unusable("the same nextToken came twice: the list has no end"));
+            let Some(token) = listing.take(page_read)? else { return Ok(listing.channels) };
+            let document = if self.is_versioned() {
+                documents::LIST_CHANNELS_VERSIONED
+            } else {
+                documents::LIST_CHANNELS
+            };
+            let variables = json!({"limit": PAGE_LIMIT, "nextToken": token});
+            page = self.query("appsync listChannels", document, &variables, "listChannels").await?;
+        }
+    }
+
+    /// The first page, and with it whether the API keeps versions, where that is not known yet.
+    async fn first_page(&self) -> Result<Value, CallError> {
+        let variables = json!({"limit": PAGE_LIMIT, "nextToken": null});
+        if self.versioning != Versioning::Auto || self.probed.get().is_some() || self.is_versioned() {
+            let document = if self.is_versioned() {
+                documents::LIST_CHANNELS_VERSIONED
+            } else {
+                documents::LIST_CHANNELS
+            };
+            return self.query("appsync listChannels", document, &variables, "listChannels").await;
+        }
+        let mut with_type = variables.clone();
+        with_type["type"] = documents::CHANNEL_TYPE.into();
+        match self.ask(documents::LIST_CHANNELS_AND_TYPE, &with_type).await? {
+            Asked::Answered(mut answer) => {
+                // An error can only be the type's here: who may not look at types is in the dark like one whose
+                // document was not taken.
+                if answer.errors.is_empty() {
+                    let fields = answer.data.remove("__type").unwrap_or_default();
+                    let fields: Option<answer::TypeFields> =
+                        serde_json::from_value(fields).map_err(|error| self.unusable(&error.to_string()))?;
+                    let versioned = fields.is_some_and(|fields| fields.have("_version"));
+                    self.probed.get_or_init(|| versioned);
+                    if !versioned {
+                        return Ok(answer.data.remove("listChannels").unwrap_or_default());
+                    }
+                    tracing::info!("the GraphQL database keeps versions of its records");
+                    let document = documents::LIST_CHANNELS_VERSIONED;
+                    return self.query("appsync listChannels", document, &variables, "listChannels").await;
                 }
-                token => next_token = token,
+            }
+            Asked::NotTaken { reason } => {
+                tracing::debug!(reason, "the GraphQL database does not tell its types");
             }
         }
-        Err(self.unusable("the list has more pages than any partner list can have"))
+        // Without introspection it shows by whether a document with versions is taken.
+        if let Asked::Answered(mut answer) = self.ask(documents::LIST_CHANNELS_VERSIONED, &variables).await? {
+            self.probed.get_or_init(|| true);
+            return Ok(answer.data.remove("listChannels").unwrap_or_default());
+        }
+        let page =
+            self.query("appsync listChannels", documents::LIST_CHANNELS, &variables, "listChannels").await?;
+        self.probed.get_or_init(|| false);
+        Ok(page)
+    }
+
+    /// Whether documents name versions, as far as is known by now.
+    fn is_versioned(&self) -> bool {
+        match self.versioning {
+            Versioning::Yes => true,
+            Versioning::No => false,
+            Versioning::Auto => {
+                self.probed.get() == Some(&true) || self.refused_for_version.load(Ordering::Relaxed)
+            }
+        }
+    }
+
+    /// Sends a list's document that the API may not take.
+    async fn ask(&self, document: &str, variables: &Value) -> Result<Asked, CallError> {
+        let call = self.call("appsync listChannels", document, variables);
+        let answer = self.transport.send(&call, &|answer| judge_asked(answer, "listChannels")).await?;
+        read_asked(&answer).map_err(|reason| self.unusable(&reason))
     }
 
     /// A page of one channel: whether the endpoint is there and lets this caller read.
@@ -118,14 +230,14 @@ impl AppSync {
         Ok(Glimpse { is_empty: page.items.is_empty() && page.next_token.is_none(), date: answer.date() })
     }
 
-    /// One record by its own id.
-    pub async fn get_channel(&self, id: &str) -> Result<Option<StoredChannel>, CallError> {
-        let value = self
-            .query("appsync getChannel", documents::GET_CHANNEL, &json!({"id": id}), "getChannel")
-            .await?;
+    /// What stands under a record's own id.
+    pub async fn get_channel(&self, id: &str) -> Result<Found, CallError> {
+        let document =
+            if self.is_versioned() { documents::GET_CHANNEL_VERSIONED } else { documents::GET_CHANNEL };
+        let value = self.query("appsync getChannel", document, &json!({"id": id}), "getChannel").await?;
         let record: Option<answer::ChannelRecord> =
             serde_json::from_value(value).map_err(|error| self.unusable(&error.to_string()))?;
-        Ok(record.map(StoredChannel::from))
+        Ok(record.map_or(Found::Absent, Found::from))
     }
 
     /// Writes up to [`WRITES_PER_REQUEST`] records in one request; an outcome for each, in order. A request that is
@@ -187,10 +299,14 @@ impl AppSync {
         for (alias, index) in rows.iter().enumerate() {
             variables.insert(format!("input{alias}"), input(&writes[*index]));
         }
-        let call =
-            self.call("appsync writeChannels", &documents::write_channels(&batch), &Value::Object(variables));
+        let document = documents::write_channels(&batch, self.is_versioned());
+        let call = self.call("appsync writeChannels", &document, &Value::Object(variables));
         let answer = self.transport.send(&call, &judge_mutation).await?;
-        GraphqlAnswer::read(&answer.body).map_err(|reason| self.unusable(&reason))
+        let answer = GraphqlAnswer::read(&answer.body).map_err(|reason| self.unusable(&reason))?;
+        if answer.errors.iter().any(answer::GraphqlError::is_conflict) {
+            self.refused_for_version.store(true, Ordering::Relaxed);
+        }
+        Ok(answer)
     }
 
     async fn query(
@@ -245,6 +361,9 @@ fn input(write: &ChannelWrite) -> Value {
     if let Some(name) = &write.display_name {
         input.insert("displayName".to_owned(), name.clone().into());
     }
+    if let Some(version) = write.version {
+        input.insert("_version".to_owned(), version.into());
+    }
     Value::Object(input)
 }
 
@@ -264,12 +383,22 @@ fn note_outcomes(
                 throttled.push((*index, error.to_string()));
                 None
             }
-            Some(error) if error.is_condition() => Some(WriteOutcome::ConditionFailed),
+            Some(error) if error.is_condition() || error.is_conflict() => Some(WriteOutcome::ConditionFailed),
             Some(error) => Some(WriteOutcome::Failed { code: error.code(), reason: error.to_string() }),
-            None if answer.data.get(&alias).is_some_and(|record| !record.is_null()) => {
-                Some(WriteOutcome::Written)
-            }
-            None => None,
+            None => answer.data.get(&alias).filter(|record| !record.is_null()).map(written),
         };
+    }
+}
+
+/// A success, unless the record is deleted all the same: then nobody would see what was written.
+fn written(record: &Value) -> WriteOutcome {
+    match serde_json::from_value(record.clone()) {
+        Ok(answer::WrittenRecord { deleted: Some(true) }) => WriteOutcome::Failed {
+            code: "still_deleted".to_owned(),
+            reason: "the record was deleted and stays so after the write: restore it in the database, or wait until \
+                     the API has removed it for good"
+                .to_owned(),
+        },
+        _ => WriteOutcome::Written,
     }
 }

@@ -1,6 +1,7 @@
 //! Exit codes: what each means to ECS and to the on-call engineer, and which error comes to which.
 
 use crate::eventbridge::PublishError;
+use crate::graphql::ListError;
 use crate::store::StoreError;
 use crate::task::stop::{Stop, StopReason};
 use crate::transport::{CallError, CallErrorKind};
@@ -93,17 +94,14 @@ fn known(link: &(dyn std::error::Error + 'static)) -> Option<Exit> {
         });
     }
     if let Some(error) = link.downcast_ref::<CallError>() {
-        return Some(match error.kind {
-            CallErrorKind::Unauthorized => Exit::Unauthorized,
-            CallErrorKind::QuotaExhausted => Exit::Deferred,
-            CallErrorKind::Interrupted => Exit::Terminated,
-            CallErrorKind::Exhausted
-            | CallErrorKind::PatienceOver
-            | CallErrorKind::BadAnswer
-            | CallErrorKind::Redirected
-            | CallErrorKind::NotWritten
-            | CallErrorKind::LockLost
-            | CallErrorKind::Refused { .. } => Exit::Temporary,
+        return Some(of_call(error));
+    }
+    if let Some(error) = link.downcast_ref::<ListError>() {
+        return Some(match error {
+            ListError::Call(error) => of_call(error),
+            ListError::TokenRepeated { .. } | ListError::TooManyPages | ListError::TooManyRecords => {
+                Exit::Temporary
+            }
         });
     }
     if let Some(InputError(error)) = link.downcast_ref::<InputError>() {
@@ -123,6 +121,21 @@ fn known(link: &(dyn std::error::Error + 'static)) -> Option<Exit> {
         return Some(Exit::Temporary);
     }
     None
+}
+
+fn of_call(error: &CallError) -> Exit {
+    match error.kind {
+        CallErrorKind::Unauthorized => Exit::Unauthorized,
+        CallErrorKind::QuotaExhausted => Exit::Deferred,
+        CallErrorKind::Interrupted => Exit::Terminated,
+        CallErrorKind::Exhausted
+        | CallErrorKind::PatienceOver
+        | CallErrorKind::BadAnswer
+        | CallErrorKind::Redirected
+        | CallErrorKind::NotWritten
+        | CallErrorKind::LockLost
+        | CallErrorKind::Refused { .. } => Exit::Temporary,
+    }
 }
 
 /// An input: what it is not, or not for us, is refused.

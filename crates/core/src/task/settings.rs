@@ -10,6 +10,7 @@ use http::HeaderName;
 use secrecy::SecretString;
 
 use crate::aws::AppSyncSigner;
+use crate::graphql::Versioning;
 use crate::transport::{Authorization, Pace};
 use crate::youtube::Credentials;
 
@@ -27,6 +28,8 @@ pub const LOCK_LEASE: &str = "2m";
 pub const RATE_PER_SECOND: &str = "10";
 /// The default of `--max-in-flight`.
 pub const MAX_IN_FLIGHT: &str = "32";
+/// The default of `--versioned-api`.
+pub const VERSIONED_API: &str = "auto";
 const YOUTUBE_API_BASE_URL: &str = "https://youtubepartner.googleapis.com/youtube/partner/v1";
 
 /// How a task speaks.
@@ -78,6 +81,9 @@ pub struct GraphqlArgs {
     /// AppSync's address.
     #[arg(long, global = true, env = "GRAPHQL_ENDPOINT", value_name = "URL", help = ENDPOINT_HELP)]
     pub graphql_endpoint: Option<String>,
+    /// Whether the API keeps versions of its records (`_version`): auto asks it, yes and no save the question
+    #[arg(long, global = true, env = "GRAPHQL_VERSIONED", default_value = VERSIONED_API, value_name = "auto|yes|no")]
+    pub versioned_api: String,
 }
 
 /// The Content ID API.
@@ -321,6 +327,8 @@ pub struct GraphqlSettings {
     pub endpoint: url::Url,
     /// The API key; `None` for SigV4.
     pub api_key: Option<SecretString>,
+    /// Whether the API keeps versions.
+    pub versioning: Versioning,
 }
 
 impl GraphqlSettings {
@@ -382,7 +390,12 @@ impl GraphqlArgs {
                 None
             }
         };
-        Some(GraphqlSettings { endpoint: endpoint?, api_key: api_key.map(SecretString::from) })
+        let versioning = given(Some(&self.versioned_api)).unwrap_or(VERSIONED_API).parse();
+        let versioning: Option<Versioning> = versioning
+            .map_err(|error| problems.add(format!("--versioned-api (GRAPHQL_VERSIONED): {error}")))
+            .ok();
+        let api_key = api_key.map(SecretString::from);
+        Some(GraphqlSettings { endpoint: endpoint?, api_key, versioning: versioning? })
     }
 }
 
@@ -530,7 +543,8 @@ mod tests {
         #[case] expected: Result<bool, &str>,
     ) {
         let mut problems = Problems::default();
-        let args = GraphqlArgs { graphql_endpoint: flag.map(str::to_owned) };
+        let args =
+            GraphqlArgs { graphql_endpoint: flag.map(str::to_owned), versioned_api: VERSIONED_API.into() };
         let settings = args.read(&environment(variables), &mut problems);
         match expected {
             Ok(with_key) => {

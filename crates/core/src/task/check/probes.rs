@@ -58,7 +58,7 @@ pub async fn graphql<T: Clone>(settings: Option<&GraphqlSettings>, context: &Con
     let glimpse = async {
         let authorization = settings.authorization(&context.aws)?;
         let transport = Transport::new(authorization, Pace::unhurried(PATIENCE), context.stop.token())?;
-        anyhow::Ok(AppSync::new(transport, settings.endpoint.clone()).glimpse().await?)
+        anyhow::Ok(AppSync::new(transport, settings.endpoint.clone(), settings.versioning).glimpse().await?)
     };
     let glimpse = tokio::time::timeout(LINE_LIMIT, glimpse).await;
     let glimpse =
