@@ -219,6 +219,18 @@ async fn g05_a_refused_key_ends_the_cleanup_before_any_call_to_the_cms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn g05_a_role_that_may_read_and_not_write_ends_the_backfill() {
+    let rehearsal = Rehearsal::of(three_to_update()).await.unwrap();
+    let data = json!({"w0": null, "w1": null, "w2": null});
+    inject(&rehearsal, "updateChannel", 1, error("Unauthorized", &json!(["w1"]), &data));
+    let run = rehearsal.backfill(&[]).await.unwrap();
+    assert_eq!(run.code, Some(7), "{run:?}");
+    assert!(run.stderr.contains("custom-roles.json"), "{}", run.stderr);
+    assert_eq!(count(&rehearsal, "updateChannel"), 1, "not once more, and not row by row");
+    assert_eq!(rehearsal.events(BACKFILL_FAILED)[0]["exitCode"], json!(7));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn g06_a_token_that_comes_again_ends_both_tasks_and_an_empty_page_does_not_end_the_list() {
     let rehearsal = Rehearsal::of(two_partners()).await.unwrap();
     inject(&rehearsal, "listChannels", 100, page(&[record(ONE, "artist-one")], Some("again")));
