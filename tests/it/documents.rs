@@ -77,6 +77,13 @@ async fn every_event_on_the_bus_is_as_its_example_says_and_every_example_is_met(
     assert_eq!(rehearsal.backfill(&[]).await.unwrap().code, Some(0));
     let started = rehearsal.sandbox.wait_invocation(1, Duration::from_mins(1)).await.unwrap();
     assert_eq!(started[0].exit_code, Some(0));
+    let all = ["claim_report", "asset_report", "video_report"]
+        .map(|kind| root().join("fixtures").join(kind).join("small.csv").display().to_string());
+    let all = ["--claims", &all[0], "--assets", &all[1], "--videos", &all[2]];
+    let environment = rehearsal.environment();
+    assert_eq!(dn_tests::run("claims-report", &environment, &all).await.unwrap().code, Some(0));
+    let missing = ["--claims", "/nowhere/claims.csv"];
+    assert_eq!(dn_tests::run("claims-report", &environment, &missing).await.unwrap().code, Some(4));
 
     let examples = json_blocks(&document("docs/EVENTS.md"));
     let kind = |event: &Value| format!("{}: {}", event["source"], event["detail-type"]);

@@ -20,6 +20,7 @@ impl Checked for Count {
 
     async fn check(args: &Args, environment: &Environment, context: &Context<Vec<Row>>) -> Vec<Row> {
         let mut problems = Problems::default();
+        let run = args.run.read(&mut problems);
         // Dropped: each report stands for itself below.
         let _ = Self::prepare(args, environment, &mut problems);
         let mut rows = settings_rows(&problems, Self::NAME);
@@ -32,6 +33,11 @@ impl Checked for Count {
             let Some(uri) = given(uri.as_deref()) else { continue };
             rows.push(in_time(what, probes::input(what, uri, setting, None, open, context)).await);
         }
+        let (bus, state) = tokio::join!(
+            in_time("event bus", probes::event_bus(&run.event_bus, context)),
+            in_time("state folder", probes::state_folder(&run.state_uri, Self::NAME, context)),
+        );
+        rows.extend([bus, state]);
         rows
     }
 }

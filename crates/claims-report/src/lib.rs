@@ -1,7 +1,7 @@
 //! claims-report: what the weekly Content ID reports hold.
 //!
-//! Gather (each report given, streamed), count (claims, assets, videos by status, type and channel), report (text or
-//! JSON on stdout). It keeps no state, sends no event and writes nothing.
+//! Gather (each report given, streamed), count (claims, assets, videos by status, type and channel), report (summary,
+//! text, event). What was counted is kept in the run folder.
 
 mod check;
 mod counts;
@@ -15,7 +15,8 @@ use anyhow::Context as _;
 use dn_core::store;
 use dn_core::task::settings::{self, given};
 use dn_core::task::{
-    Context, End, Environment, Exit, Frame, InputError, OutputArgs, Problems, Report, RunInfo, Task,
+    Context, End, Environment, Exit, Frame, InputError, OutputArgs, Problems, Report, RunArgs, RunInfo, Task,
+    summaries,
 };
 
 use crate::counts::{Rows, count_assets, count_claims, count_videos};
@@ -56,21 +57,26 @@ pub struct Args {
     )]
     pub videos: Option<String>,
     #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
 /// What to do; `run` when nothing is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Subcommand)]
 enum Command {
-    /// Count what the reports hold (the default)
+    /// Count what the reports hold, keep it and tell the bus (the default)
     Run,
-    /// Open each report given and read its header: a line for each, and how to mend it
+    /// List the runs in the state folder
+    Runs,
+    /// Prove the configuration without writing: a line for each thing that a run needs, and how to mend it
     Check,
 }
 
 /// The task, its settings read.
 #[derive(Debug)]
 pub struct Count {
+    command: Command,
     claims: Option<String>,
     assets: Option<String>,
     videos: Option<String>,
@@ -82,13 +88,16 @@ impl Task for Count {
     type Tally = Tally;
 
     fn frame(args: &Args) -> Frame<'_> {
-        Frame { output: &args.output, run: None }
+        Frame { output: &args.output, run: Some(&args.run) }
     }
 
     fn prepare(args: &Args, _environment: &Environment, problems: &mut Problems) -> Option<Self> {
         let uri = |value: &Option<String>| given(value.as_deref()).map(str::to_owned);
-        let task = Self { claims: uri(&args.claims), assets: uri(&args.assets), videos: uri(&args.videos) };
-        if task.claims.is_none() && task.assets.is_none() && task.videos.is_none() {
+        let command = args.command.unwrap_or(Command::Run);
+        let task =
+            Self { command, claims: uri(&args.claims), assets: uri(&args.assets), videos: uri(&args.videos) };
+        let nothing = task.claims.is_none() && task.assets.is_none() && task.videos.is_none();
+        if nothing && command != Command::Runs {
             problems.add(
                 "no report is given: set --claims (CLAIM_REPORT_URI), --assets (ASSET_REPORT_URI) or --videos \
                  (VIDEO_REPORT_URI), or several of them",
@@ -98,7 +107,40 @@ impl Task for Count {
         Some(task)
     }
 
+    fn writes(&self, dry_run: bool) -> bool {
+        !dry_run && self.command == Command::Run
+    }
+
+    fn tells(args: &Args) -> bool {
+        matches!(args.command, None | Some(Command::Run))
+    }
+
+    fn is_run(&self) -> bool {
+        self.command == Command::Run
+    }
+
     async fn run(&self, context: &Context<Tally>) -> anyhow::Result<Exit> {
+        match self.command {
+            Command::Run => self.count_all(context).await,
+            Command::Runs => {
+                let runs = summaries(context.store()?, Self::NAME, &report::TOLD).await?;
+                context.count(|tally| tally.runs = Some(runs));
+                Ok(Exit::Done)
+            }
+            Command::Check => anyhow::bail!("a check is no run: the harness makes it by itself"),
+        }
+    }
+
+    fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
+        report::report(run, tally, end)
+    }
+}
+
+impl Count {
+    /// `run`: each report given, counted from its first row to its last.
+    async fn count_all(&self, context: &Context<Tally>) -> anyhow::Result<Exit> {
+        let summary_uri = context.run_folder()?.uri("summary.json");
+        context.count(|tally| tally.summary_uri = Some(summary_uri));
         if let Some(uri) = &self.claims {
             let counted = read(context, "claim report", uri, count_claims).await?;
             context.count(|tally| tally.claims = Some(counted));
@@ -112,10 +154,6 @@ impl Task for Count {
             context.count(|tally| tally.videos = Some(counted));
         }
         Ok(Exit::Done)
-    }
-
-    fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
-        report::report(run, tally, end)
     }
 }
 

@@ -1,15 +1,23 @@
-//! How the counts read: one JSON object for programs, text for people.
+//! How the counts read: one JSON object for programs, text for people, the event for the bus.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use dn_core::task::{End, Report, RunInfo, clock};
+use dn_core::eventbridge::Event;
+use dn_core::task::{End, Exit, Report, RunInfo, clock};
 use dn_domain::asset_report::AssetCounts;
 use dn_domain::claim_report::ClaimCounts;
 use dn_domain::printable::printable;
 use serde_json::{Value, json};
 
 use crate::counts::VideoCounts;
+
+/// The event's source, as other programs know it.
+pub const SOURCE: &str = "dn.claims.report";
+
+/// What `runs` tells of each run, by the names of its summary.
+pub(crate) const TOLD: [&str; 7] =
+    ["timestamp", "status", "exitCode", "claimCount", "assetCount", "videoRowCount", "badRowCount"];
 
 /// The most lines of one table in the text; the JSON has them all.
 const SHOWN: usize = 20;
@@ -23,6 +31,10 @@ pub struct Tally {
     pub assets: Option<Counted<AssetCounts>>,
     /// The video report.
     pub videos: Option<Counted<VideoCounts>>,
+    /// Where the run keeps what it counted.
+    pub summary_uri: Option<String>,
+    /// The runs in the state folder, where they were asked for.
+    pub runs: Option<Vec<Value>>,
 }
 
 /// A report that was read to its end.
@@ -42,6 +54,17 @@ pub struct Counted<C> {
 
 /// Makes the report of an end.
 pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
+    if let Some(runs) = &tally.runs {
+        return Report { summary: json!(runs), text: runs_text(runs), event: None, counts: Vec::new() };
+    }
+    let detail = detail(run, tally, end);
+    let event = (!run.dry_run).then(|| Event {
+        source: SOURCE.to_owned(),
+        detail_type: if end.exit.is_finished() { "Claims Report Completed" } else { "Claims Report Failed" }
+            .to_owned(),
+        detail: detail.clone(),
+        resources: Vec::new(),
+    });
     let claims = tally.claims.as_ref().map(|claims| {
         let ClaimCounts { claims: count, bad_rows, by_status, by_type, by_channel } = &claims.counts;
         source(
@@ -68,18 +91,47 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
             }),
         )
     });
-    let summary = json!({
-        "status": if end.exit.is_finished() { "success" } else { "failed" },
+    let mut summary = detail;
+    let more = json!({
         "claims": claims,
         "assets": assets,
         "videos": videos,
         "error": end.error,
         "exitCode": end.exit.code(),
         "durationMs": run.duration_ms,
+        "dryRun": run.dry_run,
+    });
+    if let (Value::Object(summary), Value::Object(more)) = (&mut summary, more) {
+        summary.extend(more);
+    }
+    let text = if end.exit.is_finished() { text(run, tally) } else { String::new() };
+    Report { summary, text, event, counts: metric_counts(tally) }
+}
+
+/// The event's detail: totals and where the rest is, never a list that grows with the reports. The count of a report
+/// that was not given, or not read to its end, is null.
+fn detail(run: &RunInfo, tally: &Tally, end: &End) -> Value {
+    let status = match end.exit {
+        exit if exit.is_finished() => "success",
+        Exit::Deferred => "deferred",
+        _ => "failed",
+    };
+    let mut detail = json!({
+        "status": status,
+        "claimCount": tally.claims.as_ref().map(|claims| claims.counts.claims),
+        "assetCount": tally.assets.as_ref().map(|assets| assets.counts.assets),
+        "activeClaimCount": tally.assets.as_ref().map(|assets| assets.counts.active_claims),
+        "videoRowCount": tally.videos.as_ref().map(|videos| videos.counts.rows),
+        "badRowCount": tally.bad_rows(),
+        "runId": run.run_id,
+        "summaryUri": tally.summary_uri,
         "timestamp": clock::event_time(run.ended_at),
     });
-    let text = if end.exit.is_finished() { text(tally) } else { String::new() };
-    Report { summary, text, event: None, counts: metric_counts(tally) }
+    if let Some(error) = &end.error {
+        detail["error"] = error.clone().into();
+        detail["exitCode"] = end.exit.code().into();
+    }
+    detail
 }
 
 /// A report's own particulars and what it holds, in one object.
@@ -100,7 +152,7 @@ fn numbers<K: ToString>(counts: &BTreeMap<K, u64>) -> BTreeMap<String, u64> {
     counts.iter().map(|(key, count)| (key.to_string(), *count)).collect()
 }
 
-fn text(tally: &Tally) -> String {
+fn text(run: &RunInfo, tally: &Tally) -> String {
     let mut text = String::new();
     if let Some(claims) = &tally.claims {
         let counts = &claims.counts;
@@ -136,6 +188,35 @@ fn text(tally: &Tally) -> String {
         table(&mut text, "content type", &counts.by_type);
         table(&mut text, "channel", &numbers(&counts.by_channel));
     }
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "run {} in {:.1} s", run.run_id, run.duration_ms as f64 / 1_000.0);
+    text
+}
+
+/// A line for each run, oldest first.
+fn runs_text(runs: &[Value]) -> String {
+    let mut text = format!(
+        "{:<30} {:<24} {:>5} {:>10} {:>10} {:>10} {:>8}\n",
+        "run", "ended", "exit", "claims", "assets", "videos", "bad rows"
+    );
+    for run in runs {
+        let cell = |name: &str| match &run[name] {
+            Value::Null => "-".to_owned(),
+            Value::String(text) => printable(text),
+            other => other.to_string(),
+        };
+        let _ = writeln!(
+            text,
+            "{:<30} {:<24} {:>5} {:>10} {:>10} {:>10} {:>8}",
+            cell("runId"),
+            cell("timestamp"),
+            cell("exitCode"),
+            cell("claimCount"),
+            cell("assetCount"),
+            cell("videoRowCount"),
+            cell("badRowCount")
+        );
+    }
     text
 }
 
@@ -163,16 +244,21 @@ fn table(text: &mut String, title: &str, counts: &BTreeMap<String, u64>) {
     }
 }
 
+impl Tally {
+    /// Rows passed over, of all reports.
+    fn bad_rows(&self) -> u64 {
+        let claims = self.claims.as_ref().map(|claims| claims.counts.bad_rows);
+        let assets = self.assets.as_ref().map(|assets| assets.counts.bad_rows);
+        let videos = self.videos.as_ref().map(|videos| videos.counts.bad_rows);
+        [claims, assets, videos].into_iter().flatten().sum()
+    }
+}
+
 fn metric_counts(tally: &Tally) -> Vec<(&'static str, u64)> {
-    let bad_rows = [
-        tally.claims.as_ref().map(|claims| claims.counts.bad_rows),
-        tally.assets.as_ref().map(|assets| assets.counts.bad_rows),
-        tally.videos.as_ref().map(|videos| videos.counts.bad_rows),
-    ];
     vec![
         ("ClaimCount", tally.claims.as_ref().map_or(0, |claims| claims.counts.claims)),
         ("AssetCount", tally.assets.as_ref().map_or(0, |assets| assets.counts.assets)),
         ("VideoRowCount", tally.videos.as_ref().map_or(0, |videos| videos.counts.rows)),
-        ("BadRowCount", bad_rows.into_iter().flatten().sum()),
+        ("BadRowCount", tally.bad_rows()),
     ]
 }

@@ -5,6 +5,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -18,10 +19,13 @@ fn fixture(name: &str) -> String {
         .to_string()
 }
 
-/// The program with nothing of this process's environment.
+/// The program with nothing of this process's environment, and without a bus: a dry run. What is told to the bus is
+/// tested end to end.
 fn program(arguments: &[&str]) -> Command {
+    static STATE: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
     let mut command = Command::new(env!("CARGO_BIN_EXE_claims-report"));
     command.env_clear().env("AWS_EC2_METADATA_DISABLED", "true").args(arguments);
+    command.env("DRY_RUN", "true").env("STATE_URI", STATE.path());
     command
 }
 
@@ -56,6 +60,8 @@ fn counts_all_three_reports_and_says_nothing_else_on_stdout() {
     assert_eq!(run.code, 0, "{}", run.stderr);
     let text =
         run.stdout.replace(&claims, "[claims]").replace(&assets, "[assets]").replace(&videos, "[videos]");
+    let (text, last) = text.trim_end().rsplit_once('\n').unwrap();
+    assert!(last.starts_with("run 2") && last.ends_with(" s"), "{last}");
     insta::assert_snapshot!(text, @r#"
     claim report [claims]: claims 4, rows passed over 1
       by status:
@@ -96,11 +102,13 @@ fn the_json_has_every_key_and_the_same_counts() {
             assert!(source.remove(volatile).unwrap().is_string(), "{name}.{volatile}");
         }
     }
-    for volatile in ["durationMs", "timestamp"] {
+    for volatile in ["durationMs", "timestamp", "runId", "summaryUri"] {
         assert!(!summary.as_object_mut().unwrap().remove(volatile).unwrap().is_null(), "{volatile}");
     }
     insta::assert_snapshot!(serde_json::to_string_pretty(&summary).unwrap(), @r#"
     {
+      "activeClaimCount": 3,
+      "assetCount": 3,
       "assets": {
         "activeClaimCount": 3,
         "assetCount": 3,
@@ -111,6 +119,8 @@ fn the_json_has_every_key_and_the_same_counts() {
         },
         "sizeBytes": 243
       },
+      "badRowCount": 2,
+      "claimCount": 4,
       "claims": {
         "badRowCount": 1,
         "byChannel": {
@@ -130,9 +140,11 @@ fn the_json_has_every_key_and_the_same_counts() {
         "claimCount": 4,
         "sizeBytes": 584
       },
+      "dryRun": true,
       "error": null,
       "exitCode": 0,
       "status": "success",
+      "videoRowCount": 6,
       "videos": {
         "badRowCount": 0,
         "byChannel": {
@@ -158,7 +170,9 @@ fn a_report_that_was_not_given_is_null_and_an_empty_variable_counts_as_not_given
         .env("VIDEO_REPORT_URI", " "));
     assert_eq!(run.code, 0, "{}", run.stderr);
     let summary = summary(&run);
-    assert_eq!((&summary["claims"], &summary["videos"]), (&Value::Null, &Value::Null));
+    for name in ["claims", "videos", "claimCount", "videoRowCount"] {
+        assert_eq!(summary[name], Value::Null, "{name}");
+    }
     assert_eq!(summary["assets"]["assetCount"], 3);
 }
 

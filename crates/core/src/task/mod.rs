@@ -19,7 +19,7 @@ mod telemetry;
 pub use exit::{End, Ended, Exit, InputError};
 pub use launch::{launch, launch_with_check};
 pub use progress::{Progress, Step as ProgressStep};
-pub use run_folder::{RunFolder, Scratch, new_run_id};
+pub use run_folder::{RunFolder, Scratch, new_run_id, summaries};
 pub use settings::{Environment, GraphqlArgs, OutputArgs, Problems, RunArgs, YoutubeArgs};
 pub use stop::{Stop, StopReason};
 

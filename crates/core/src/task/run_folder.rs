@@ -3,6 +3,7 @@
 use std::io::{BufWriter, Write};
 
 use rand::Rng as _;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::store::{Condition, Store, StoreError};
@@ -67,6 +68,25 @@ impl RunFolder {
     fn key(&self, name: &str) -> String {
         format!("{}/{name}", self.prefix)
     }
+}
+
+/// No summary is near this.
+const MAX_SUMMARY_BYTES: u64 = 16 << 20;
+
+/// What the summaries of a task's runs say under these names, oldest first. Of a run that was cut off before it could
+/// write one there is the `runId` alone.
+pub async fn summaries(store: &Store, task: &str, names: &[&str]) -> Result<Vec<Value>, StoreError> {
+    let mut runs = Vec::new();
+    for run_id in store.list_folders(&format!("{task}/runs")).await? {
+        let summary = store.get(&format!("{task}/runs/{run_id}/summary.json"), MAX_SUMMARY_BYTES).await?;
+        let summary = summary.and_then(|(bytes, _)| serde_json::from_slice::<Value>(&bytes).ok());
+        let mut run = json!({"runId": run_id});
+        for name in names {
+            run[*name] = summary.as_ref().map_or(Value::Null, |summary| summary[*name].clone());
+        }
+        runs.push(run);
+    }
+    Ok(runs)
 }
 
 /// A file gathered on the local disk before it goes to the run folder: so that a plan of any length needs no memory.
