@@ -146,7 +146,96 @@ async fn a_refused_report_is_told_to_the_bus_and_a_bus_that_is_not_there_is_foun
     assert_eq!(events[0]["detail"]["exitCode"], json!(4));
 
     let before = services.count(Service::S3, "GetObject");
-    let lost = run("claims-report", &environment, &["--event-bus", "another-bus"]).await.expect("the program");
+    let lost =
+        run("claims-report", &environment, &["--event-bus", "another-bus"]).await.expect("the program");
     assert_eq!(lost.code, Some(7), "{lost:?}");
     assert_eq!(services.count(Service::S3, "GetObject"), before, "no report is read");
+}
+
+mod fetch {
+    use dn_sandbox::{Fault, ReportFile, Service, WorldBuilder};
+    use dn_tests::{Rehearsal, Run, run};
+    use serde_json::{Value, json};
+
+    const TYPES: [&str; 4] = [
+        "content_owner_active_claims_a3",
+        "content_owner_asset_a3",
+        "content_owner_video_metadata_a3",
+        "content_owner_asset_conflict_a3",
+    ];
+
+    /// A report of the last day of the week of 16 November.
+    fn add(rehearsal: &Rehearsal, report_type: &str, id: &str, created: &str) {
+        let path = rehearsal.directory().join(format!("{id}.report"));
+        std::fs::write(&path, format!("asset_id\n{id}\n")).unwrap();
+        rehearsal.sandbox.add_report(ReportFile {
+            report_type: report_type.to_owned(),
+            id: id.to_owned(),
+            start: "2026-11-22T08:00:00Z".parse().unwrap(),
+            end: "2026-11-23T08:00:00Z".parse().unwrap(),
+            created: created.parse().unwrap(),
+            path,
+        });
+    }
+
+    async fn fetch(rehearsal: &Rehearsal) -> Run {
+        run("claims-report", &rehearsal.environment(), &["fetch", "--week", "2026-11-16", "--json"])
+            .await
+            .unwrap()
+    }
+
+    fn states(run: &Run) -> Vec<Value> {
+        let summary = run.summary().unwrap();
+        summary["fetched"].as_array().unwrap().iter().map(|one| one["state"].clone()).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_weeks_reports_are_fetched_once_and_one_made_anew_is_fetched_too() {
+        let rehearsal = Rehearsal::of(WorldBuilder::new()).await.unwrap();
+        for report_type in TYPES {
+            add(&rehearsal, report_type, &format!("{report_type}-1"), "2026-11-24T10:00:00Z");
+        }
+        rehearsal.sandbox.faults().inject(Service::Reporting, "media.download", 1, Fault::HalfBody);
+        let first = fetch(&rehearsal).await;
+        assert_eq!(first.code, Some(0), "{first:?}");
+        assert_eq!(states(&first), vec![json!("fetched"); 4]);
+        let summary = first.summary().unwrap();
+        let file = summary["fetched"][1]["uri"].as_str().unwrap();
+        assert!(
+            file.ends_with("raw/content_owner_asset_a3/2026-11-23-content_owner_asset_a3-1.csv"),
+            "{file}"
+        );
+        assert_eq!(std::fs::read_to_string(file).unwrap(), "asset_id\ncontent_owner_asset_a3-1\n");
+
+        let downloads = || rehearsal.sandbox.journal().count(Service::Reporting, "media.download");
+        let before = downloads();
+        let second = fetch(&rehearsal).await;
+        assert_eq!((second.code, states(&second), downloads()), (Some(0), vec![json!("kept"); 4], before));
+
+        add(&rehearsal, "content_owner_asset_a3", "again", "2026-11-24T20:00:00Z");
+        let third = fetch(&rehearsal).await;
+        assert_eq!(states(&third), ["kept", "fetched", "kept", "kept"].map(Value::from));
+        assert_eq!(rehearsal.sandbox.events().len(), 0, "no report was made, and the bus is told of none");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_type_without_a_report_is_named_and_the_others_are_fetched() {
+        let rehearsal = Rehearsal::of(WorldBuilder::new()).await.unwrap();
+        add(&rehearsal, TYPES[1], "only", "2026-11-24T10:00:00Z");
+        rehearsal.sandbox.add_report_job(TYPES[0]);
+        let run = fetch(&rehearsal).await;
+        assert_eq!(run.code, Some(3), "{run:?}");
+        assert_eq!(states(&run), ["missing", "fetched", "missing", "missing"].map(Value::from));
+        assert!(run.stderr.contains(TYPES[0]), "{}", run.stderr);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_week_that_is_no_monday_and_settings_that_are_missing_are_told_at_once() {
+        let nothing = std::collections::BTreeMap::new();
+        let run = run("claims-report", &nothing, &["fetch", "--week", "2026-11-18"]).await.unwrap();
+        assert_eq!(run.code, Some(2), "{run:?}");
+        for part in ["2026-11-16", "YOUTUBE_CONTENT_OWNER", "YOUTUBE_CREDENTIALS"] {
+            assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
+        }
+    }
 }

@@ -5,6 +5,7 @@
 
 mod check;
 mod counts;
+mod fetch;
 mod report;
 
 pub use report::Tally;
@@ -13,19 +14,20 @@ use std::io::Read;
 
 use anyhow::Context as _;
 use dn_core::store;
-use dn_core::task::settings::{self, given};
+use dn_core::task::settings::{self, RunSettings, YoutubeSettings, given};
 use dn_core::task::{
     Context, End, Environment, Exit, Frame, InputError, OutputArgs, Problems, Report, RunArgs, RunInfo, Task,
-    summaries,
+    YoutubeArgs, summaries,
 };
 
 use crate::counts::{Rows, count_assets, count_claims, count_videos};
+use crate::fetch::Week;
 use crate::report::Counted;
 
 /// Reads the claim, asset and video reports of the CMS and counts what they hold per status, type and channel; give
 /// one report or several
 #[derive(Debug, Clone, clap::Parser)]
-#[command(name = "claims-report", version, max_term_width = 100, after_help = settings::AWS_ENVIRONMENT_HELP)]
+#[command(name = "claims-report", version, max_term_width = 100, after_help = help())]
 pub struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -56,8 +58,19 @@ pub struct Args {
         value_name = "URI"
     )]
     pub videos: Option<String>,
+    /// The week that is reported on, by its Monday
+    #[arg(
+        long,
+        global = true,
+        env = "REPORT_WEEK",
+        value_name = "YYYY-MM-DD",
+        help = "The week, by its Monday [default: the last complete week]"
+    )]
+    week: Option<String>,
     #[command(flatten)]
     run: RunArgs,
+    #[command(flatten)]
+    youtube: YoutubeArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -67,10 +80,16 @@ pub struct Args {
 enum Command {
     /// Count what the reports hold, keep it and tell the bus (the default)
     Run,
+    /// Fetch the week's reports through the Reporting API into the state folder
+    Fetch,
     /// List the runs in the state folder
     Runs,
     /// Prove the configuration without writing: a line for each thing that a run needs, and how to mend it
     Check,
+}
+
+fn help() -> String {
+    [settings::REPORTING_ENVIRONMENT_HELP, settings::AWS_ENVIRONMENT_HELP].join("\n\n")
 }
 
 /// The task, its settings read.
@@ -80,6 +99,8 @@ pub struct Count {
     claims: Option<String>,
     assets: Option<String>,
     videos: Option<String>,
+    /// What `fetch` needs.
+    source: Option<(YoutubeSettings, RunSettings, Option<Week>)>,
 }
 
 impl Task for Count {
@@ -91,13 +112,30 @@ impl Task for Count {
         Frame { output: &args.output, run: Some(&args.run) }
     }
 
-    fn prepare(args: &Args, _environment: &Environment, problems: &mut Problems) -> Option<Self> {
+    fn prepare(args: &Args, environment: &Environment, problems: &mut Problems) -> Option<Self> {
         let uri = |value: &Option<String>| given(value.as_deref()).map(str::to_owned);
         let command = args.command.unwrap_or(Command::Run);
-        let task =
-            Self { command, claims: uri(&args.claims), assets: uri(&args.assets), videos: uri(&args.videos) };
+        let week = given(args.week.as_deref()).map(Week::parse).transpose();
+        let week = week.unwrap_or_else(|problem| {
+            problems.add(format!("--week (REPORT_WEEK): {problem}"));
+            None
+        });
+        let source = match command {
+            Command::Fetch => {
+                let youtube = args.youtube.read(environment, problems)?;
+                Some((youtube, args.run.read(&mut Problems::default()), week))
+            }
+            _ => None,
+        };
+        let task = Self {
+            command,
+            claims: uri(&args.claims),
+            assets: uri(&args.assets),
+            videos: uri(&args.videos),
+            source,
+        };
         let nothing = task.claims.is_none() && task.assets.is_none() && task.videos.is_none();
-        if nothing && command != Command::Runs {
+        if nothing && matches!(command, Command::Run | Command::Check) {
             problems.add(
                 "no report is given: set --claims (CLAIM_REPORT_URI), --assets (ASSET_REPORT_URI) or --videos \
                  (VIDEO_REPORT_URI), or several of them",
@@ -108,20 +146,21 @@ impl Task for Count {
     }
 
     fn writes(&self, dry_run: bool) -> bool {
-        !dry_run && self.command == Command::Run
+        !dry_run && matches!(self.command, Command::Run | Command::Fetch)
     }
 
     fn tells(args: &Args) -> bool {
-        matches!(args.command, None | Some(Command::Run))
+        matches!(args.command, None | Some(Command::Run | Command::Fetch))
     }
 
     fn is_run(&self) -> bool {
-        self.command == Command::Run
+        matches!(self.command, Command::Run | Command::Fetch)
     }
 
     async fn run(&self, context: &Context<Tally>) -> anyhow::Result<Exit> {
         match self.command {
             Command::Run => self.count_all(context).await,
+            Command::Fetch => self.fetch(context).await,
             Command::Runs => {
                 let runs = summaries(context.store()?, Self::NAME, &report::TOLD).await?;
                 context.count(|tally| tally.runs = Some(runs));
@@ -137,6 +176,17 @@ impl Task for Count {
 }
 
 impl Count {
+    /// `fetch`: the week's reports into the state folder.
+    async fn fetch(&self, context: &Context<Tally>) -> anyhow::Result<Exit> {
+        let (youtube, run, week) = self.source.as_ref().context("fetch was prepared without its settings")?;
+        let week = match week {
+            Some(week) => *week,
+            None => Week::last_complete(context.info.started_at)?,
+        };
+        context.count(|tally| tally.week = Some(week.to_string()));
+        fetch::fetch(context, youtube, run, week).await
+    }
+
     /// `run`: each report given, counted from its first row to its last.
     async fn count_all(&self, context: &Context<Tally>) -> anyhow::Result<Exit> {
         let summary_uri = context.run_folder()?.uri("summary.json");

@@ -11,6 +11,7 @@ use dn_domain::printable::printable;
 use serde_json::{Value, json};
 
 use crate::counts::VideoCounts;
+use crate::fetch::Fetched;
 
 /// The event's source, as other programs know it.
 pub const SOURCE: &str = "dn.claims.report";
@@ -31,6 +32,10 @@ pub struct Tally {
     pub assets: Option<Counted<AssetCounts>>,
     /// The video report.
     pub videos: Option<Counted<VideoCounts>>,
+    /// The week that was fetched, by its Monday.
+    pub week: Option<String>,
+    /// What was fetched, a report type each.
+    pub fetched: Vec<Fetched>,
     /// Where the run keeps what it counted.
     pub summary_uri: Option<String>,
     /// The runs in the state folder, where they were asked for.
@@ -58,7 +63,9 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
         return Report { summary: json!(runs), text: runs_text(runs), event: None, counts: Vec::new() };
     }
     let detail = detail(run, tally, end);
-    let event = (!run.dry_run).then(|| Event {
+    // That reports were fetched is no report made; that they could not be is of interest to whoever waits for one.
+    let is_told = !run.dry_run && (tally.week.is_none() || !end.exit.is_finished());
+    let event = is_told.then(|| Event {
         source: SOURCE.to_owned(),
         detail_type: if end.exit.is_finished() { "Claims Report Completed" } else { "Claims Report Failed" }
             .to_owned(),
@@ -93,6 +100,8 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
     });
     let mut summary = detail;
     let more = json!({
+        "week": tally.week,
+        "fetched": tally.week.as_ref().map(|_| fetched(tally)),
         "claims": claims,
         "assets": assets,
         "videos": videos,
@@ -106,6 +115,28 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
     }
     let text = if end.exit.is_finished() { text(run, tally) } else { String::new() };
     Report { summary, text, event, counts: metric_counts(tally) }
+}
+
+fn fetched(tally: &Tally) -> Vec<Value> {
+    let entries = tally.fetched.iter().map(|one| {
+        let report = one.report.as_ref();
+        let state = match report {
+            None => "missing",
+            Some(_) if one.was_kept => "kept",
+            Some(_) => "fetched",
+        };
+        json!({
+            "reportType": one.report_type,
+            "state": state,
+            "reportId": report.map(|report| &report.id),
+            "startTime": report.map(|report| report.start),
+            "endTime": report.map(|report| report.end),
+            "createTime": report.map(|report| report.created),
+            "uri": one.uri,
+            "sizeBytes": one.size_bytes,
+        })
+    });
+    entries.collect()
 }
 
 /// The event's detail: totals and where the rest is, never a list that grows with the reports. The count of a report
@@ -187,6 +218,17 @@ fn text(run: &RunInfo, tally: &Tally) -> String {
         table(&mut text, "privacy status", &counts.by_status);
         table(&mut text, "content type", &counts.by_type);
         table(&mut text, "channel", &numbers(&counts.by_channel));
+    }
+    for one in &tally.fetched {
+        let what = match (&one.report, one.was_kept) {
+            (None, _) => "missing".to_owned(),
+            (Some(report), true) => format!("{} was there already", printable(&report.id)),
+            (Some(report), false) => format!("{} fetched", printable(&report.id)),
+        };
+        let _ = writeln!(text, "{:<34} {what}", one.report_type);
+        if let Some(uri) = &one.uri {
+            let _ = writeln!(text, "  {}", printable(uri));
+        }
     }
     // Writing to a String cannot fail.
     let _ = writeln!(text, "run {} in {:.1} s", run.run_id, run.duration_ms as f64 / 1_000.0);

@@ -30,6 +30,7 @@ pub const RATE_PER_SECOND: &str = "10";
 pub const MAX_IN_FLIGHT: &str = "32";
 /// The default of `--versioned-api`.
 pub const VERSIONED_API: &str = "auto";
+const YOUTUBE_REPORTING_BASE_URL: &str = "https://youtubereporting.googleapis.com/v1";
 const YOUTUBE_API_BASE_URL: &str = "https://youtubepartner.googleapis.com/youtube/partner/v1";
 
 /// How a task speaks.
@@ -116,6 +117,13 @@ Environment only (YouTube):
   YOUTUBE_CREDENTIALS       JSON: service_account, authorized_user, token_service or static
   YOUTUBE_CREDENTIALS_FILE  the same from a file
   YOUTUBE_API_BASE_URL      [default: https://youtubepartner.googleapis.com/youtube/partner/v1]";
+
+/// As [`GRAPHQL_ENVIRONMENT_HELP`], for the Reporting API.
+pub const REPORTING_ENVIRONMENT_HELP: &str = "\
+Environment only (YouTube's Reporting API):
+  YOUTUBE_CREDENTIALS         JSON: service_account, authorized_user, token_service or static
+  YOUTUBE_CREDENTIALS_FILE    the same from a file
+  YOUTUBE_REPORTING_BASE_URL  [default: https://youtubereporting.googleapis.com/v1]";
 
 /// As [`GRAPHQL_ENVIRONMENT_HELP`], for AWS.
 pub const AWS_ENVIRONMENT_HELP: &str = "\
@@ -408,6 +416,8 @@ pub struct YoutubeSettings {
     pub credentials: Credentials,
     /// `…/youtube/partner/v1`.
     pub api_base_url: url::Url,
+    /// The Reporting API's `…/v1`.
+    pub reporting_base_url: url::Url,
     /// Calls begun per second.
     pub rate_per_second: f64,
     /// Calls under way at once.
@@ -431,6 +441,8 @@ impl YoutubeArgs {
         let credentials = read_credentials(environment, problems);
         let base = environment.get("YOUTUBE_API_BASE_URL").unwrap_or(YOUTUBE_API_BASE_URL);
         let api_base_url = problems.address(base, "YOUTUBE_API_BASE_URL");
+        let base = environment.get("YOUTUBE_REPORTING_BASE_URL").unwrap_or(YOUTUBE_REPORTING_BASE_URL);
+        let reporting_base_url = problems.address(base, "YOUTUBE_REPORTING_BASE_URL");
         let rate = problems.number(
             &self.rate_per_second,
             RATE_PER_SECOND,
@@ -458,6 +470,7 @@ impl YoutubeArgs {
             content_owner: content_owner?,
             credentials: credentials?,
             api_base_url: api_base_url?,
+            reporting_base_url: reporting_base_url?,
             rate_per_second: rate?,
             max_in_flight,
         })
