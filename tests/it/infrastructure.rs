@@ -14,13 +14,13 @@ use crate::documents::event_example;
 use crate::graphql_check::Sdl;
 
 /// A template whose references to parameters are their defaults; other functions stand as `{"<name>": argument}`.
-struct Template {
+pub(crate) struct Template {
     parameters: BTreeMap<String, String>,
     resources: Value,
 }
 
 impl Template {
-    fn read(name: &str) -> Self {
+    pub(crate) fn read(name: &str) -> Self {
         let text = std::fs::read_to_string(root().join("infra").join(name)).unwrap();
         Self::parse(&text)
     }
@@ -66,7 +66,7 @@ impl Template {
     }
 
     /// The resources of a kind: logical name → properties.
-    fn of_type(&self, kind: &str) -> BTreeMap<&str, &Value> {
+    pub(crate) fn of_type(&self, kind: &str) -> BTreeMap<&str, &Value> {
         let resources = self.resources.as_object().unwrap().iter();
         resources
             .filter(|(_, resource)| resource["Type"] == kind)
@@ -75,7 +75,7 @@ impl Template {
     }
 
     /// The rule of a name: its logical name and its properties.
-    fn rule(&self, name: &str) -> (&str, &Value) {
+    pub(crate) fn rule(&self, name: &str) -> (&str, &Value) {
         let rules = self.of_type("AWS::Events::Rule");
         rules.into_iter().find(|(_, rule)| rule["Name"] == name).unwrap_or_else(|| panic!("no rule {name}"))
     }

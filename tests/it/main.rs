@@ -19,6 +19,7 @@ mod infrastructure;
 mod kill;
 mod lock;
 mod logging;
+mod moto;
 mod plan;
 mod profiles;
 mod put;
