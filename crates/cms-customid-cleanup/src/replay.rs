@@ -1,7 +1,7 @@
 //! Kept plans: applying one later, and taking one back. Compare before write: a live value that is not the one the
 //! plan knew is somebody's, and stays.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -48,31 +48,37 @@ pub(crate) async fn check_inputs(
 }
 
 /// The assets that a run failed to write: they are not its to take back.
-pub(crate) async fn failed_assets(job: &Job<'_>, run_id: &str) -> anyhow::Result<HashSet<AssetId>> {
+pub(crate) async fn failed_assets(job: &Job<'_>, run_id: &str) -> anyhow::Result<BTreeSet<AssetId>> {
+    let store = job.context.store()?;
+    let mut failed = BTreeSet::new();
+    for part in store.list(&format!("cms-customid-cleanup/runs/{run_id}/outcomes-")).await? {
+        let Some((bytes, _)) = store.get(&part.key, MAX_OUTCOMES_BYTES).await? else { continue };
+        note_failures(&bytes, &mut failed).map_err(|error| {
+            Ended::new(
+                Exit::InputRefused,
+                format!("{} has a line that is no outcome: {error}", store.uri(&part.key)),
+            )
+        })?;
+    }
+    Ok(failed)
+}
+
+/// Goes through one part of the outcomes; of two lines about one asset the later one counts.
+pub fn note_failures(part: &[u8], failed: &mut BTreeSet<AssetId>) -> Result<(), serde_json::Error> {
     #[derive(Deserialize)]
     struct Outcome {
         asset_id: AssetId,
         outcome: String,
     }
-    let store = job.context.store()?;
-    let mut failed = HashSet::new();
-    for part in store.list(&format!("cms-customid-cleanup/runs/{run_id}/outcomes-")).await? {
-        let Some((bytes, _)) = store.get(&part.key, MAX_OUTCOMES_BYTES).await? else { continue };
-        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let outcome: Outcome = serde_json::from_slice(line).map_err(|error| {
-                Ended::new(
-                    Exit::InputRefused,
-                    format!("{} has a line that is no outcome: {error}", store.uri(&part.key)),
-                )
-            })?;
-            if outcome.outcome == "updated" {
-                failed.remove(&outcome.asset_id);
-            } else {
-                failed.insert(outcome.asset_id);
-            }
+    for line in part.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let outcome: Outcome = serde_json::from_slice(line)?;
+        if outcome.outcome == "updated" {
+            failed.remove(&outcome.asset_id);
+        } else {
+            failed.insert(outcome.asset_id);
         }
     }
-    Ok(failed)
+    Ok(())
 }
 
 /// Compares every line with the live value and keeps the writes that are left as this run's own plan, with the old

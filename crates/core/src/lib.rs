@@ -5,6 +5,8 @@
 
 pub mod aws;
 pub mod eventbridge;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod graphql;
 pub mod store;
 pub mod task;

@@ -39,12 +39,27 @@ pub(super) struct GraphqlError {
     path: Option<Vec<Value>>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// A page of partner channels, every record of it: deleted ones are told as such.
+#[derive(Debug)]
 pub(super) struct ChannelPage {
-    pub items: Vec<Option<ChannelRecord>>,
-    #[serde(default)]
+    pub items: Vec<Found>,
     pub next_token: Option<String>,
+}
+
+impl ChannelPage {
+    pub fn read(page: Value) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Page {
+            items: Vec<Option<ChannelRecord>>,
+            #[serde(default)]
+            next_token: Option<String>,
+        }
+        let page: Page = serde_json::from_value(page).map_err(|error| error.to_string())?;
+        let items: Option<Vec<_>> = page.items.into_iter().map(|item| item.map(Found::from)).collect();
+        let items = items.ok_or("an entry of the list is null: a partner channel is missing in it")?;
+        Ok(Self { items, next_token: page.next_token })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -314,6 +329,15 @@ mod tests {
             verdict => format!("{verdict:?}"),
         };
         assert!(told.starts_with(expected), "{told}");
+    }
+
+    #[test]
+    fn g01_a_list_with_a_hole_in_it_is_not_used() {
+        let channel = serde_json::json!({"id": "1", "channelId": "UCaaaaaaaaaaaaaaaaaaaaaa"});
+        let page = ChannelPage::read(serde_json::json!({"items": [channel], "nextToken": null}));
+        assert_eq!(page.unwrap().items.len(), 1);
+        let error = ChannelPage::read(serde_json::json!({"items": [channel, null]})).unwrap_err();
+        assert!(error.contains("missing"), "{error}");
     }
 
     #[test]

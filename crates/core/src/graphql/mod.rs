@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::transport::client::target;
 use crate::transport::error::excerpt;
-use crate::transport::{Call, CallError, CallErrorKind, Transport, backoff, wait};
+use crate::transport::{Answer, Call, CallError, CallErrorKind, Transport, Verdict, backoff, wait};
 use answer::{Asked, GraphqlAnswer, judge_asked, judge_mutation, judge_query, read_asked};
 pub use listing::ListError;
 use listing::Listing;
@@ -141,8 +141,7 @@ impl AppSync {
         let mut listing = Listing::default();
         let mut page = self.first_page().await?;
         loop {
-            let page_read =
-                serde_json::from_value(page).map_err(|error| self.unusable(&error.to_string()))?;
+            let page_read = answer::ChannelPage::read(page).map_err(|reason| self.unusable(&reason))?;
             let Some(token) = listing.take(page_read)? else { return Ok(listing.channels) };
             let document = if self.is_versioned() {
                 documents::LIST_CHANNELS_VERSIONED
@@ -224,9 +223,8 @@ impl AppSync {
         let call = self.call("appsync listChannels", documents::LIST_CHANNELS, &variables);
         let answer = self.transport.send(&call, &|answer| judge_query(answer, "listChannels")).await?;
         let mut body = GraphqlAnswer::read(&answer.body).map_err(|reason| self.unusable(&reason))?;
-        let page: answer::ChannelPage =
-            serde_json::from_value(body.data.remove("listChannels").unwrap_or_default())
-                .map_err(|error| self.unusable(&error.to_string()))?;
+        let page = answer::ChannelPage::read(body.data.remove("listChannels").unwrap_or_default())
+            .map_err(|reason| self.unusable(&reason))?;
         Ok(Glimpse { is_empty: page.items.is_empty() && page.next_token.is_none(), date: answer.date() })
     }
 
@@ -400,5 +398,34 @@ fn written(record: &Value) -> WriteOutcome {
                 .to_owned(),
         },
         _ => WriteOutcome::Written,
+    }
+}
+
+/// A page of partner channels and the token of the next, out of an answer to [`documents::LIST_CHANNELS`]; the verdict
+/// where there is none.
+pub(crate) fn read_page(answer: &Answer) -> Result<(Vec<Found>, Option<String>), Verdict> {
+    let unreadable = |reason| Verdict::Unreadable { reason };
+    match judge_query(answer, "listChannels") {
+        Verdict::Success => {
+            let mut body = GraphqlAnswer::read(&answer.body).map_err(unreadable)?;
+            let page = body.data.remove("listChannels").unwrap_or_default();
+            let page = answer::ChannelPage::read(page).map_err(unreadable)?;
+            Ok((page.items, page.next_token))
+        }
+        verdict => Err(verdict),
+    }
+}
+
+/// What an answer to a batch says of each of its rows: an outcome, or none for one that is to be sent again; the verdict
+/// where it says nothing.
+pub(crate) fn read_batch(answer: &Answer, rows: usize) -> Result<Vec<Option<WriteOutcome>>, Verdict> {
+    match judge_mutation(answer) {
+        Verdict::Success => {
+            let read = GraphqlAnswer::read(&answer.body).map_err(|reason| Verdict::Unreadable { reason })?;
+            let mut outcomes = vec![None; rows];
+            note_outcomes(&read, &(0..rows).collect::<Vec<_>>(), &mut outcomes, &mut Vec::new());
+            Ok(outcomes)
+        }
+        verdict => Err(verdict),
     }
 }

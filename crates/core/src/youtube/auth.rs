@@ -27,6 +27,8 @@ const GOOGLE_TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 const TOKEN_DEADLINE: Duration = Duration::from_secs(20);
 /// A token whose lifetime the server does not say is taken to live as long as Google's do.
 const USUAL_LIFE: Duration = Duration::from_hours(1);
+/// No token is kept for longer, whatever the server says: the longest that are handed out live a day.
+const LONGEST_LIFE: Duration = Duration::from_hours(24);
 /// What kills a refresh token: said wherever one is refused, since the answer itself never says which it was.
 const INVALID_GRANT_HINT: &str = "a refresh token dies when it is revoked, unused for six months, or seven days old \
     while the consent screen is in testing; a service account's assertion is refused when its key was deleted or \
@@ -249,7 +251,7 @@ impl TokenCache {
             tries: 1,
             elapsed: Duration::ZERO,
         })?;
-        let life = token.expires_in.map_or(USUAL_LIFE, Duration::from_secs);
+        let life = token.life();
         tracing::debug!(life_s = life.as_secs(), "access token fetched");
         Ok(CachedToken {
             secret: token.access_token,
@@ -270,6 +272,22 @@ struct TokenAnswer {
     access_token: SecretString,
     #[serde(default)]
     expires_in: Option<u64>,
+}
+
+impl TokenAnswer {
+    fn life(&self) -> Duration {
+        self.expires_in.map_or(USUAL_LIFE, Duration::from_secs).min(LONGEST_LIFE)
+    }
+}
+
+/// In how much time the token of an answer is renewed; the verdict where there is none.
+pub(crate) fn renewed_after(answer: &Answer) -> Result<Option<Duration>, Verdict> {
+    match judge(answer) {
+        Verdict::Success => Ok(read_token(answer)
+            .map(|token| token.life())
+            .map(|life| life.saturating_sub(renew_early(life)))),
+        verdict => Err(verdict),
+    }
 }
 
 fn read_token(answer: &Answer) -> Option<TokenAnswer> {
@@ -403,6 +421,13 @@ mod tests {
     #[case(0, 0)]
     fn a3_a_token_is_renewed_before_its_end(#[case] life_s: u64, #[case] early_s: u64) {
         assert_eq!(renew_early(Duration::from_secs(life_s)), Duration::from_secs(early_s));
+    }
+
+    #[test]
+    fn a03_a_token_that_is_said_to_live_for_ever_is_renewed_within_a_day() {
+        let body = Bytes::from_static(br#"{"access_token":"t","expires_in":18446744073709551615}"#);
+        let answer = Answer { status: 200, headers: HeaderMap::new(), body };
+        assert_eq!(renewed_after(&answer), Ok(Some(Duration::from_mins(24 * 60 - 5))));
     }
 
     #[test]

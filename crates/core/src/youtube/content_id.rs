@@ -254,34 +254,8 @@ impl ContentId {
     pub async fn live_values(&self, ids: &[AssetId]) -> Result<HashMap<AssetId, LiveAnswer>, CallError> {
         let joined = ids.iter().map(AssetId::as_str).collect::<Vec<_>>().join(",");
         let call = self.read_call(&[("id", &joined), ("fetchMetadata", "mine"), ("fields", FIELDS)]);
-        let answer =
-            self.transport.send(&call, &|answer| judge_read::<AssetList>(answer, Kind::Read)).await?;
-        let items =
-            serde_json::from_slice::<AssetList>(&answer.body).map(|list| list.items).unwrap_or_default();
-        let mut by_id = HashMap::with_capacity(items.len());
-        let mut merged_into = HashMap::new();
-        for asset in items {
-            let Some(id) = asset.id else { continue };
-            for alias in asset.alias_id {
-                merged_into.insert(alias, id.clone());
-            }
-            let metadata = asset.metadata_mine.unwrap_or_default();
-            let found = LiveAnswer::Found {
-                asset_type: asset.kind,
-                custom_id: metadata.custom_id.filter(|value| !value.is_empty()),
-                artists: metadata.artist.unwrap_or_default(),
-            };
-            by_id.insert(id, found);
-        }
-        Ok(ids
-            .iter()
-            .map(|id| {
-                let found = by_id.get(id.as_str()).cloned();
-                let merged =
-                    || merged_into.get(id.as_str()).map(|into| LiveAnswer::Merged { into: into.clone() });
-                (*id, found.or_else(merged).unwrap_or(LiveAnswer::Gone))
-            })
-            .collect())
+        let answer = self.transport.send(&call, &judge_list).await?;
+        Ok(read_live(&answer, ids))
     }
 
     /// Sets an asset's custom ID. A success is believed only when it carries the new value.
@@ -357,17 +331,8 @@ impl ContentId {
             )]),
             body: body.into(),
         };
-        let answer =
-            self.transport.send(&call, &|answer| judge_read::<WrittenAsset>(answer, Kind::Write)).await?;
-        let Ok(echoed) = serde_json::from_slice::<WrittenAsset>(&answer.body) else {
-            return Ok(Echo::Different { custom_id: None, asset_id: None });
-        };
-        let value = echoed.metadata_mine.and_then(|metadata| metadata.custom_id);
-        if value.as_deref().unwrap_or_default() == new && echoed.id == asset.as_str() {
-            Ok(Echo::Written)
-        } else {
-            Ok(Echo::Different { custom_id: value, asset_id: Some(echoed.id) })
-        }
+        let answer = self.transport.send(&call, &judge_written).await?;
+        Ok(read_echo(&answer, asset, new))
     }
 
     fn read_call(&self, query: &[(&str, &str)]) -> Call {
@@ -417,5 +382,56 @@ fn judge_read<T: for<'de> Deserialize<'de>>(answer: &Answer, kind: Kind) -> Verd
             },
         },
         verdict => verdict,
+    }
+}
+
+/// Whether an answer is a list of assets.
+pub(crate) fn judge_list(answer: &Answer) -> Verdict {
+    judge_read::<AssetList>(answer, Kind::Read)
+}
+
+/// Whether an answer speaks of a written asset.
+pub(crate) fn judge_written(answer: &Answer) -> Verdict {
+    judge_read::<WrittenAsset>(answer, Kind::Write)
+}
+
+/// What a list of assets says of each id asked for.
+pub(crate) fn read_live(answer: &Answer, ids: &[AssetId]) -> HashMap<AssetId, LiveAnswer> {
+    let items = serde_json::from_slice::<AssetList>(&answer.body).map(|list| list.items).unwrap_or_default();
+    let mut by_id = HashMap::with_capacity(items.len());
+    let mut merged_into = HashMap::new();
+    for asset in items {
+        let Some(id) = asset.id else { continue };
+        for alias in asset.alias_id {
+            merged_into.insert(alias, id.clone());
+        }
+        let metadata = asset.metadata_mine.unwrap_or_default();
+        let found = LiveAnswer::Found {
+            asset_type: asset.kind,
+            custom_id: metadata.custom_id.filter(|value| !value.is_empty()),
+            artists: metadata.artist.unwrap_or_default(),
+        };
+        by_id.insert(id, found);
+    }
+    ids.iter()
+        .map(|id| {
+            let found = by_id.get(id.as_str()).cloned();
+            let merged =
+                || merged_into.get(id.as_str()).map(|into| LiveAnswer::Merged { into: into.clone() });
+            (*id, found.or_else(merged).unwrap_or(LiveAnswer::Gone))
+        })
+        .collect()
+}
+
+/// What the answer to a write says of it.
+pub(crate) fn read_echo(answer: &Answer, asset: AssetId, new: &str) -> Echo {
+    let Ok(echoed) = serde_json::from_slice::<WrittenAsset>(&answer.body) else {
+        return Echo::Different { custom_id: None, asset_id: None };
+    };
+    let value = echoed.metadata_mine.and_then(|metadata| metadata.custom_id);
+    if value.as_deref().unwrap_or_default() == new && echoed.id == asset.as_str() {
+        Echo::Written
+    } else {
+        Echo::Different { custom_id: value, asset_id: Some(echoed.id) }
     }
 }

@@ -2,7 +2,7 @@
 
 pub mod auth;
 pub mod content_id;
-mod google_error;
+pub(crate) mod google_error;
 pub mod quota;
 pub mod reporting;
 
