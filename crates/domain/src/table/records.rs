@@ -55,6 +55,9 @@ impl<R: Read> Records<R> {
             lines: LineCount { line: 1, after_cr: false },
             record_line: 1,
         };
+        // The parser takes a byte order mark off its first input, but only where it comes in one piece: a file with two
+        // of them would read one way or the other. After this its first input is behind it, and ours alone is taken off.
+        records.parser.read_record(b"\n", &mut records.bytes, &mut records.ends);
         records.pass_byte_order_mark()?;
         Ok(records)
     }
