@@ -71,7 +71,9 @@ pub fn note_failures(part: &[u8], failed: &mut BTreeSet<AssetId>) -> Result<(), 
         outcome: String,
     }
     for line in part.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let outcome: Outcome = serde_json::from_slice(line)?;
+        // What is passed over in a line is not looked at; damaged bytes in it are damage all the same.
+        let line = std::str::from_utf8(line).map_err(serde::de::Error::custom)?;
+        let outcome: Outcome = serde_json::from_str(line)?;
         if outcome.outcome == "updated" {
             failed.remove(&outcome.asset_id);
         } else {

@@ -53,6 +53,8 @@ pub fn judge(answer: &Answer, kind: Kind) -> Verdict {
     };
     let code = error.errors.into_iter().map(|detail| detail.reason).find(|reason| !reason.is_empty());
     let code = code.or(error.status).unwrap_or_else(|| format!("http_{}", answer.status));
+    // It stands in logs and rejects like the message.
+    let code = excerpt(code.as_bytes());
     let message = excerpt(error.message.as_bytes());
     let reason = format!("HTTP {} {code}: {message}", answer.status);
     match (answer.status, code.as_str()) {
@@ -135,6 +137,18 @@ mod tests {
         let body = r#"{"error":{"code":429,"message":"Video Uploads per day","errors":[{"reason":"rateLimitExceeded"}]}}"#;
         let answer = Answer { status: 429, headers: http::HeaderMap::new(), body: body.as_bytes().into() };
         assert!(matches!(judge(&answer, Kind::Write), Verdict::QuotaExhausted { .. }));
+    }
+
+    #[test]
+    fn v16_a_reason_with_a_line_break_forges_no_line_of_a_log() {
+        match verdict(400, "invalid\nValue", Kind::Write) {
+            Verdict::Refused { code, reason } => assert!(!code.contains('\n') && !reason.contains('\n')),
+            other => panic!("{other:?}"),
+        }
+        match verdict(400, &"x".repeat(100_000), Kind::Write) {
+            Verdict::Refused { code, .. } => assert!(code.len() < 300, "{}", code.len()),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
