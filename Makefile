@@ -1,5 +1,5 @@
 # The two commands of the README, and what they are made of.
-.PHONY: demo test lint bench deny
+.PHONY: demo test lint bench fuzz deny
 
 CARGO ?= cargo
 PROGRAMS = -p dn-sandbox -p channelbackfill -p cms-customid-cleanup -p claims-report
@@ -24,6 +24,25 @@ lint:
 bench:
 	$(CARGO) bench -p dn-domain --locked
 	$(CARGO) bench -p dn-tests --locked
+
+# Every reader of foreign bytes under a fuzzer, each for a short time, beginning with what lies in fixtures/. A find is
+# named at the end: mend it, and move its file to fixtures/fuzz/TARGET, where `make test` reads it from then on.
+FUZZ_SECONDS ?= 20
+CARGO_FUZZ = target/tools/bin/cargo-fuzz
+FUZZER = -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -verbosity=0 -print_final_stats=1
+
+fuzz: $(CARGO_FUZZ)
+	$(CARGO_FUZZ) build --sanitizer none
+	@set -e; for file in fuzz/fuzz_targets/*.rs; do \
+		target=$$(basename $$file .rs); \
+		mkdir -p fuzz/corpus/$$target; \
+		echo "fuzz: $$target"; \
+		$(CARGO_FUZZ) run --sanitizer none $$target fuzz/corpus/$$target \
+			$$(ls -d fixtures/fuzz/$$target fixtures/$$target 2>/dev/null) -- $(FUZZER); \
+	done
+
+$(CARGO_FUZZ):
+	$(CARGO) install cargo-fuzz --locked --version 0.13.2 --root target/tools --quiet
 
 # Licences, banned crates and sources of everything that is built; needs cargo-deny, so it is no part of `make test`.
 deny:

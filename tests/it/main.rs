@@ -14,6 +14,7 @@ mod drift;
 mod endings;
 mod eventbridge;
 mod explain;
+mod fuzz_seeds;
 mod graphql_check;
 mod infrastructure;
 mod kill;

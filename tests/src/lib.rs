@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: the built programs, and runs of them against a sandbox.
 
 pub mod faults;
+pub mod fuzz_targets;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
