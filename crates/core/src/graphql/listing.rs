@@ -104,7 +104,7 @@ mod tests {
         assert!(matches!(last, Some(ListError::TooManyPages)) && listing.pages == MAX_PAGES);
 
         let mut listing = Listing::default();
-        let items = vec![Value::Null; 40_000];
+        let items = vec![record("1", None); 40_000];
         let last = (0..5).find_map(|number| listing.take(page(&items, Some(&number.to_string()))).err());
         assert!(matches!(last, Some(ListError::TooManyRecords)) && listing.pages == 3);
     }
