@@ -109,7 +109,7 @@ pub(crate) async fn scan(
             watch(&line);
             let rejected = match line {
                 ReportLine::Row(row) => match scan.take(&row) {
-                    Err(reject) if filter.contains(reject.channel) => Some(RejectedRow {
+                    Err(reject) if reject.channel.is_none_or(|channel| filter.contains(channel)) => Some(RejectedRow {
                         line: row.line(),
                         fields: row.fields().to_fields(),
                         code: reject.code.to_owned(),

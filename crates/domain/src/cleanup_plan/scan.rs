@@ -36,7 +36,7 @@ pub enum Taken {
     WithoutAsset,
 }
 
-/// A row of a partner channel with an id that cannot be read.
+/// A row of a partner channel with an id that cannot be read, or a row whose channel's cannot.
 ///
 /// What is readable in it was gathered all the same as far as it tells whose an asset is: a bad cell must not hide
 /// that two channels claim one asset.
@@ -49,8 +49,8 @@ pub struct RowReject {
     pub column: &'static str,
     /// Why, as a sentence for people.
     pub reason: String,
-    /// The partner channel whose row it is, so that a run limited to others can pass it over.
-    pub channel: PartnerIndex,
+    /// The partner channel whose row it is, so that a run limited to others can pass it over; `None` when nobody knows.
+    pub channel: Option<PartnerIndex>,
 }
 
 /// What the scan went through, counted over the whole report before any filter.
@@ -60,11 +60,11 @@ pub struct ScanStats {
     pub rows: u64,
     /// Rows of partner channels.
     pub partner_rows: u64,
-    /// Rows of other channels.
+    /// Rows of other channels, and of none that can be read.
     pub foreign_rows: u64,
     /// Partner rows that say again what an earlier row said (same video, asset and channel).
     pub duplicate_rows: u64,
-    /// Partner rows with an id that cannot be read.
+    /// Partner rows with an id that cannot be read, and rows whose channel's cannot.
     pub rejected_rows: u64,
     /// Partner rows whose video has no asset.
     pub rows_without_asset: u64,
@@ -134,6 +134,12 @@ impl<'p> Scan<'p> {
         self.stats.rows += 1;
         let Some(channel) = self.partners.get(row.channel_id_bytes()) else {
             self.stats.foreign_rows += 1;
+            // Whose it is nobody knows: it may be a partner's, or a row of totals.
+            if let Err(error) = row.channel_id() {
+                self.stats.rejected_rows += 1;
+                let (code, column) = ("channel_id_invalid", "channel_id");
+                return Err(RowReject { code, column, reason: error.to_string(), channel: None });
+            }
             return Ok(Taken::NotPartner);
         };
         self.stats.partner_rows += 1;
@@ -159,7 +165,7 @@ impl<'p> Scan<'p> {
         }
         if let Some((code, column, reason)) = fault {
             self.stats.rejected_rows += 1;
-            return Err(RowReject { code, column, reason, channel });
+            return Err(RowReject { code, column, reason, channel: Some(channel) });
         }
         if asset_count == 0 {
             self.stats.rows_without_asset += 1;

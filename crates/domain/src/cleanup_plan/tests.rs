@@ -112,6 +112,19 @@ fn word(decision: &Decision) -> String {
 }
 
 #[test]
+fn v18_a_row_whose_channel_cannot_be_read_is_rejected_and_not_taken_for_a_foreign_one() {
+    let scanned = scan(&[
+        (&video(1), ALPHA, &asset(1), "", 5),
+        (&video(2), STRANGER, &asset(2), "", 5),
+        ("Total", "", "2", "", 5),
+    ]);
+    let reject = scanned.taken[2].clone().unwrap_err();
+    assert_eq!((reject.code, reject.column, reject.channel), ("channel_id_invalid", "channel_id", None));
+    let stats = scanned.gathered.stats;
+    assert_eq!((stats.rows, stats.partner_rows, stats.foreign_rows, stats.rejected_rows), (3, 1, 2, 1));
+}
+
+#[test]
 fn only_rows_of_partner_channels_are_kept() {
     let scanned = scan(&[
         (&video(1), ALPHA, &asset(1), "", 5),
@@ -345,12 +358,12 @@ fn v05_a_row_with_an_unreadable_id_is_rejected_and_its_asset_counted_once() {
     Partner
     video_id video_id_invalid: "1.2E+11" is not a video ID (11 characters of A-Z a-z 0-9 _ -)
     asset_id asset_id_invalid: "A0000" is not an asset ID (A and 15 or 16 digits, or 11 characters of A-Z a-z 0-9 _ -)
-    NotPartner
+    channel_id channel_id_invalid: "" is not a channel ID (UC and 22 characters of A-Z a-z 0-9 _ -)
     "#);
     let Gathered { assets, stats, .. } = &scanned.gathered;
     let ids: Vec<_> = assets.iter().map(|entry| entry.asset_id.to_string()).collect();
     assert_eq!(ids, [asset(1), asset(3)]);
-    assert_eq!((stats.rejected_rows, stats.unreadable_assets), (2, 2));
+    assert_eq!((stats.rejected_rows, stats.unreadable_assets), (3, 2));
 }
 
 #[test]
