@@ -13,7 +13,7 @@ pub use report::Tally;
 use std::io::Read;
 
 use anyhow::Context as _;
-use dn_core::store;
+use dn_core::store::{self, MAX_REREADS, was_replaced};
 use dn_core::task::settings::{self, RunSettings, YoutubeSettings, given};
 use dn_core::task::{
     Context, End, Environment, Exit, Frame, InputError, OutputArgs, Problems, Report, RunArgs, RunInfo, Task,
@@ -210,8 +210,27 @@ impl Count {
 /// What counts a report: its name for messages, its text, and who is told of every row.
 type Counter<C> = fn(&str, Box<dyn Read + Send>, &mut Rows<'_>) -> anyhow::Result<C>;
 
-/// Streams one report through its counter, off the async threads.
+/// Counts one report. One that is replaced meanwhile is counted again from its first byte.
 async fn read<C: Send + 'static>(
+    context: &Context<Tally>,
+    kind: &'static str,
+    uri: &str,
+    count: Counter<C>,
+) -> anyhow::Result<Counted<C>> {
+    for _ in 0..MAX_REREADS {
+        match read_once(context, kind, uri, count).await {
+            Err(error) if was_replaced(&error) => {
+                tracing::warn!(report = kind, uri, "report replaced while it was read, begun again");
+            }
+            read => return read,
+        }
+    }
+    let last = read_once(context, kind, uri, count).await;
+    last.with_context(|| format!("the {kind} was begun again {MAX_REREADS} times"))
+}
+
+/// Streams one report through its counter, off the async threads.
+async fn read_once<C: Send + 'static>(
     context: &Context<Tally>,
     kind: &'static str,
     uri: &str,

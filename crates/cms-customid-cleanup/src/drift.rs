@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use dn_core::store::{self, Condition};
+use dn_core::store::{self, Condition, ObjectReader};
 use dn_core::task::{Context, Ended, Exit, InputError, clock};
 use dn_core::youtube::content_id::ASSETS_PER_READ;
 use dn_domain::channel_sheet::{self, ChannelSheet};
@@ -13,6 +13,7 @@ use dn_domain::drift::{AssetDriftCounts, ChannelDriftCounts, Drift};
 use dn_domain::id::AssetId;
 use dn_domain::partner_channels::{Filter, PartnerChannels};
 use dn_domain::printable::printable;
+use dn_domain::video_report::ReportLine;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -117,8 +118,9 @@ async fn compare_assets(
     drift: &mut Drift,
 ) -> anyhow::Result<()> {
     let (cleanup, context) = (job.cleanup, job.context);
-    let reader = gather::open(cleanup, context).await?;
-    let gathered = gather::scan(context, reader, partners, filter, &mut job.rejects, |_| {}).await?;
+    let unwatched = |_: &ObjectReader| Ok(|_: &ReportLine<'_>| {});
+    let read = gather::read(cleanup, context, partners, &filter, &mut job.rejects, unwatched).await?;
+    let gathered = read.gathered;
     let progress = context.progress.step("live values", Some(gathered.assets.len() as u64));
     let content_id = &job.content_id;
     let mut reads = stream::iter(gathered.assets.chunks(ASSETS_PER_READ))

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
+use dn_core::store::ObjectReader;
 use dn_core::task::{Context, Exit};
 use dn_core::youtube::content_id::{ASSETS_PER_READ, LiveAnswer};
 use dn_domain::cleanup_plan::{AssetEntry, Decision, decide, decide_from_report};
@@ -16,6 +17,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::answer::Answer;
+use crate::gather::ReportRead;
 use crate::job::live;
 use crate::past_runs::{self, PastRuns};
 use crate::rejects::Rejects;
@@ -206,21 +208,24 @@ pub(crate) async fn explain(
 ) -> anyhow::Result<Exit> {
     let partners = cleanup.partners(context).await?;
     let filter = gather::filter(cleanup, &partners)?;
-    let mentions = Arc::new(Mutex::new(Mentions {
+    let none_yet = || Mentions {
         wanted: wanted.clone(),
         partners: Arc::clone(&partners),
         rows: Vec::new(),
         count: 0,
         assets: Vec::new(),
-    }));
-    let reader = gather::open(cleanup, context).await?;
-    let reported_at = reader.modified;
-    let noted = Arc::clone(&mentions);
-    let watch = move |line: &ReportLine<'_>| noted.lock().unwrap_or_else(PoisonError::into_inner).note(line);
+    };
+    let mentions = Arc::new(Mutex::new(none_yet()));
+    let watch = |_: &ObjectReader| {
+        *mentions.lock().unwrap_or_else(PoisonError::into_inner) = none_yet();
+        let noted = Arc::clone(&mentions);
+        Ok(move |line: &ReportLine<'_>| noted.lock().unwrap_or_else(PoisonError::into_inner).note(line))
+    };
     // The whole report, so that a conflict with a channel outside the filter is seen. Its rejects are not this
     // command's to keep.
     let mut rejects = Rejects::begin();
-    let gathered = gather::scan(context, reader, &partners, Filter::all(), &mut rejects, watch).await?;
+    let ReportRead { gathered, modified: reported_at, .. } =
+        gather::read(cleanup, context, &partners, &Filter::all(), &mut rejects, watch).await?;
     let (rows, row_count, mut ids) = {
         let mut noted = mentions.lock().unwrap_or_else(PoisonError::into_inner);
         (std::mem::take(&mut noted.rows), noted.count, std::mem::take(&mut noted.assets))

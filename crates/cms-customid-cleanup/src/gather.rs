@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use dn_core::graphql::AppSync;
-use dn_core::store::{self, ObjectReader};
+use dn_core::store::{self, MAX_REREADS, ObjectReader, was_replaced};
 use dn_core::task::{Context, Ended, Exit, InputError};
 use dn_domain::cleanup_plan::{Gathered, Scan};
 use dn_domain::partner_channels::{Filter, PartnerChannels};
@@ -51,8 +51,62 @@ pub(crate) fn filter(cleanup: &Cleanup, partners: &PartnerChannels) -> Result<Fi
     filter.map_err(|error| Ended::new(Exit::Usage, format!("--filter-target (FILTER_TARGET): {error}")))
 }
 
+/// A report that was read from its first byte to its last, all of one version.
+pub(crate) struct ReportRead {
+    pub gathered: Gathered,
+    /// Which version of it.
+    pub etag: Option<String>,
+    /// When that was written.
+    pub modified: Option<jiff::Timestamp>,
+}
+
+/// Reads the report. One that is replaced meanwhile is read again from its first byte, and nothing is kept of the
+/// version that is gone. `begin` looks at each version before it is read and gives who sees its lines.
+pub(crate) async fn read<W>(
+    cleanup: &Cleanup,
+    context: &Context<Tally>,
+    partners: &Arc<PartnerChannels>,
+    filter: &Filter,
+    rejects: &mut Rejects,
+    mut begin: impl FnMut(&ObjectReader) -> anyhow::Result<W>,
+) -> anyhow::Result<ReportRead>
+where
+    W: FnMut(&ReportLine<'_>) + Send + 'static,
+{
+    for _ in 0..MAX_REREADS {
+        match read_once(cleanup, context, partners, filter, rejects, &mut begin).await {
+            Err(error) if was_replaced(&error) => {
+                tracing::warn!(uri = cleanup.report, "video report replaced while it was read, begun again");
+                *rejects = Rejects::begin();
+                context.count(|tally| tally.rejected_rows = 0);
+            }
+            read => return read,
+        }
+    }
+    let last = read_once(cleanup, context, partners, filter, rejects, &mut begin).await;
+    last.with_context(|| format!("the video report was begun again {MAX_REREADS} times"))
+}
+
+async fn read_once<W>(
+    cleanup: &Cleanup,
+    context: &Context<Tally>,
+    partners: &Arc<PartnerChannels>,
+    filter: &Filter,
+    rejects: &mut Rejects,
+    begin: &mut impl FnMut(&ObjectReader) -> anyhow::Result<W>,
+) -> anyhow::Result<ReportRead>
+where
+    W: FnMut(&ReportLine<'_>) + Send + 'static,
+{
+    let reader = open(cleanup, context).await?;
+    let watch = begin(&reader)?;
+    let (etag, modified) = (reader.etag.clone(), reader.modified);
+    let gathered = scan(context, reader, partners, filter.clone(), rejects, watch).await?;
+    Ok(ReportRead { gathered, etag, modified })
+}
+
 /// Opens the report.
-pub(crate) async fn open(cleanup: &Cleanup, context: &Context<Tally>) -> anyhow::Result<ObjectReader> {
+async fn open(cleanup: &Cleanup, context: &Context<Tally>) -> anyhow::Result<ObjectReader> {
     let reader = store::open_read(&cleanup.report, &context.aws).await;
     reader.map_err(InputError).context("the video report could not be opened")
 }
@@ -66,12 +120,11 @@ pub(crate) async fn report(
     rejects: &mut Rejects,
 ) -> anyhow::Result<(Gathered, Option<String>)> {
     let filter = filter(cleanup, partners)?;
-    let reader = open(cleanup, context).await?;
-    let etag = reader.etag.clone();
-    if let Some(modified) = reader.modified {
-        check_age(cleanup, context, modified)?;
-    }
-    let gathered = scan(context, reader, partners, filter, rejects, |_| {}).await?;
+    let fresh = |reader: &ObjectReader| {
+        reader.modified.map_or(Ok(()), |modified| check_age(cleanup, context, modified))?;
+        Ok(|_: &ReportLine<'_>| {})
+    };
+    let ReportRead { gathered, etag, .. } = read(cleanup, context, partners, &filter, rejects, fresh).await?;
     let sizes = Sizes {
         run_id: context.info.run_id.clone(),
         partner_channels: partners.len() as u64,
@@ -84,7 +137,7 @@ pub(crate) async fn report(
 
 /// Streams the report once and gives its partner assets. Rows that cannot be read go to the rejects; a report that
 /// cannot be trusted ends the run. `watch` sees every line as it passes.
-pub(crate) async fn scan(
+async fn scan(
     context: &Context<Tally>,
     reader: ObjectReader,
     partners: &Arc<PartnerChannels>,
@@ -109,12 +162,14 @@ pub(crate) async fn scan(
             watch(&line);
             let rejected = match line {
                 ReportLine::Row(row) => match scan.take(&row) {
-                    Err(reject) if reject.channel.is_none_or(|channel| filter.contains(channel)) => Some(RejectedRow {
-                        line: row.line(),
-                        fields: row.fields().to_fields(),
-                        code: reject.code.to_owned(),
-                        reason: reject.reason,
-                    }),
+                    Err(reject) if reject.channel.is_none_or(|channel| filter.contains(channel)) => {
+                        Some(RejectedRow {
+                            line: row.line(),
+                            fields: row.fields().to_fields(),
+                            code: reject.code.to_owned(),
+                            reason: reject.reason,
+                        })
+                    }
                     Ok(_) | Err(_) => None,
                 },
                 ReportLine::Bad(row) => Some(RejectedRow {

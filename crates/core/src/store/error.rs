@@ -2,6 +2,8 @@
 
 use std::io;
 
+use dn_domain::refusal::{Refusal, RefusalKind};
+
 /// Why an object could not be read or written. Every message names the object and, where there is one, the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -86,6 +88,19 @@ impl StoreError {
     pub fn behind(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
+}
+
+/// Whether an error comes of an input that was replaced while it was read, however deep that lies: then what was read
+/// counts for nothing, and reading it again from the beginning may go well.
+pub fn was_replaced(error: &anyhow::Error) -> bool {
+    error.chain().any(|link| {
+        let of_reader = |error| matches!(StoreError::behind(error), Some(StoreError::Replaced { .. }));
+        if let Some(refusal) = link.downcast_ref::<Refusal>() {
+            return matches!(&refusal.kind, RefusalKind::Unreadable(error) if of_reader(error));
+        }
+        matches!(link.downcast_ref(), Some(StoreError::Replaced { .. }))
+            || link.downcast_ref::<io::Error>().is_some_and(of_reader)
+    })
 }
 
 impl From<StoreError> for io::Error {

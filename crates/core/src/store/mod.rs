@@ -21,7 +21,7 @@ use bytes::Bytes;
 
 pub use address::ObjectRef;
 pub use directory::Directory;
-pub use error::StoreError;
+pub use error::{StoreError, was_replaced};
 pub use read::{ObjectReader, open_read};
 pub use s3::Bucket;
 
@@ -46,6 +46,9 @@ impl fmt::Display for ETag {
         f.write_str(&self.0)
     }
 }
+
+/// So often the reading of an input that is replaced meanwhile is begun again from its first byte.
+pub const MAX_REREADS: u32 = 3;
 
 /// What must hold for a write to happen.
 #[derive(Debug, Clone, PartialEq, Eq)]
