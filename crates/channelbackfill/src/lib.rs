@@ -90,6 +90,10 @@ impl Task for Backfill {
         Some(Self { csv, error_tolerance: error_tolerance?, graphql: graphql?, pace })
     }
 
+    fn found_all_done(tally: &Tally) -> bool {
+        tally.rows.created == 0 && tally.rows.updated == 0
+    }
+
     async fn run(&self, context: &Context<Tally>) -> anyhow::Result<Exit> {
         let sheet = self.read_sheet(context).await?;
         let appsync = self.connect(context)?;

@@ -20,7 +20,8 @@ const MAX_CALL_BYTES: usize = 256 * 1024;
 const MAX_ROUNDS: u32 = 5;
 
 /// One event as a rule sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Event {
     /// Who says it, as `dn.backend.channelbackfill`.
     pub source: String,

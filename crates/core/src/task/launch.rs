@@ -13,12 +13,13 @@ use super::check::{Check, Checked};
 use super::exit::{End, Ended, Exit};
 use super::lock::{Acquired, Lock};
 use super::metrics::{RunMetrics, emit};
+use super::outbox::Outbox;
 use super::settings::{Environment, Problems, RunSettings};
 use super::stop::{Stop, StopReason};
 use super::telemetry::{self, LogFormat};
 use super::{Context, Progress, Report, RunFolder, RunInfo, Task, clock, new_run_id};
 use crate::aws;
-use crate::eventbridge::{EventBus, PublishError};
+use crate::eventbridge::{Event, EventBus, PublishError};
 use crate::store::Store;
 use crate::transport::wait;
 
@@ -28,7 +29,7 @@ const DRAIN: Duration = Duration::from_secs(18);
 /// How long a store and a bus may take with a run's end.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// And when the process is about to be killed, or never began.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Runs a task from its command line to its exit code.
 pub fn launch<T: Task>() -> ExitCode {
@@ -73,6 +74,10 @@ struct Teller {
     format: LogFormat,
     bus: Option<EventBus>,
     folder: Option<Arc<RunFolder>>,
+    /// Where an event is kept until the bus has it; only of a run that holds the lock.
+    outbox: Option<Outbox>,
+    /// What earlier runs could not tell and this one did at its beginning.
+    told_late: Vec<Event>,
     started: Instant,
     patience: Duration,
     /// Whether the end is a figure of CloudWatch's.
@@ -104,6 +109,8 @@ async fn drive<T: Task>(args: &T::Args, environment: &Environment) -> Exit {
         format,
         bus: None,
         folder: None,
+        outbox: None,
+        told_late: Vec::new(),
         started,
         patience: PATIENCE,
         measured: true,
@@ -229,9 +236,18 @@ async fn prepare_outside(
         }
     };
     teller.folder = Some(folder);
-    if let Err(error) = bus.check().await {
-        lock.release().await;
-        return Err(error.into());
+    let outbox = Outbox::new(store, task);
+    teller.outbox = Some(outbox.clone());
+    let told = async {
+        bus.check().await?;
+        anyhow::Ok(outbox.send_left(&bus, LAST_WORDS).await?)
+    };
+    match told.await {
+        Ok(told_late) => teller.told_late = told_late,
+        Err(error) => {
+            lock.release().await;
+            return Err(error);
+        }
     }
     Ok(Some(lock))
 }
@@ -246,12 +262,15 @@ async fn work<T: Task>(
     let run = AssertUnwindSafe(task.run(context)).catch_unwind();
     let out_of_time = async {
         stop.token().cancelled().await;
-        tokio::select! { () = hurry.cancelled() => {}, () = wait(DRAIN) => {} }
+        tokio::select! {
+            () = hurry.cancelled() => "told to stop twice: what was under way is not waited for",
+            () = wait(DRAIN) => "stopped before what was under way had ended",
+        }
     };
     let result = tokio::select! {
         biased;
         result = run => result,
-        () = out_of_time => Ok(Err(anyhow::anyhow!("stopped before what was under way had ended"))),
+        why = out_of_time => Ok(Err(anyhow::anyhow!(why))),
     };
     match result {
         Ok(Ok(exit)) => End { exit, error: None },
@@ -286,7 +305,7 @@ impl Teller {
             end = worse(end, Exit::Temporary, &failure);
             report = T::report(info, &tally, &end);
         }
-        if let Err(failure) = self.publish(&report).await {
+        if let Err(failure) = self.publish(&info.run_id, &report, T::found_all_done(&tally)).await {
             let exit = if matches!(failure, PublishError::Fatal { .. }) {
                 Exit::Unauthorized
             } else {
@@ -326,17 +345,37 @@ impl Teller {
         kept.map_err(|error| format!("the summary could not be kept: {error}"))
     }
 
-    async fn publish(&self, report: &Report) -> Result<(), PublishError> {
-        match (&self.bus, &report.event) {
-            (Some(bus), Some(event)) => {
-                let published = bus.publish(std::slice::from_ref(event));
-                match tokio::time::timeout(self.patience, published).await {
-                    Ok(published) => published.map(drop),
-                    Err(_) => Err(bus.no_answer(self.patience)),
-                }
-            }
-            _ => Ok(()),
+    /// Tells the bus. The event is kept in the outbox before: should this process die, or the bus not take it, the
+    /// next run sends it.
+    async fn publish(&self, run_id: &str, report: &Report, found_all_done: bool) -> Result<(), PublishError> {
+        let (Some(bus), Some(event)) = (&self.bus, &report.event) else { return Ok(()) };
+        let is_told = |late: &Event| {
+            late.detail_type == event.detail_type && late.detail["status"] == event.detail["status"]
+        };
+        if found_all_done && self.told_late.iter().any(is_told) {
+            tracing::info!(
+                run_id,
+                "everything was done by the run whose event was sent at the beginning; no second one"
+            );
+            return Ok(());
         }
+        if let Some(outbox) = &self.outbox {
+            match tokio::time::timeout(self.patience, outbox.keep(run_id, event)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "event not kept before it is sent"),
+                Err(_) => tracing::warn!("event not kept in time before it is sent"),
+            }
+        }
+        let published = bus.publish(std::slice::from_ref(event));
+        let published = match tokio::time::timeout(self.patience, published).await {
+            Ok(published) => published.map(drop),
+            Err(_) => Err(bus.no_answer(self.patience)),
+        };
+        // What is too large stays so.
+        if let (Some(outbox), Ok(()) | Err(PublishError::TooLarge { .. })) = (&self.outbox, &published) {
+            outbox.discard(run_id, self.patience).await;
+        }
+        published
     }
 
     /// The result on stdout, a failure on stderr. A reader that went away is no failure of the run.

@@ -10,6 +10,7 @@ mod exit;
 mod launch;
 pub mod lock;
 mod metrics;
+mod outbox;
 mod progress;
 mod run_folder;
 pub mod settings;
@@ -72,6 +73,12 @@ pub trait Task: Sized {
     /// Whether this is a run: it keeps a folder and is measured. A command that only looks leaves neither.
     fn is_run(&self) -> bool {
         true
+    }
+
+    /// Whether a run that came to its end found everything done already. Where the event of the run that did it had to
+    /// be sent first, such an end needs no telling of its own.
+    fn found_all_done(_tally: &Self::Tally) -> bool {
+        false
     }
 
     /// The work. An error ends the run before or in the middle; what happens to one row is data.
