@@ -3,15 +3,18 @@
 use std::collections::HashSet;
 
 use dn_core::store::{Condition, Store};
-use dn_core::task::{Context, Ended, Exit};
-use dn_domain::cleanup_plan::Gathered;
+use dn_core::task::{Context, Ended, Exit, RunInfo};
+use dn_domain::cleanup_plan::{Gathered, Policy};
 use dn_domain::id::AssetId;
+use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::Tally;
 
+const COMPLETED: &str = "cms-customid-cleanup/last-completed.json";
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(1);
 const FAILED: &str = "cms-customid-cleanup/failed.json";
 const SIZES: &str = "cms-customid-cleanup/last-full-run.json";
 /// A million assets that failed are fewer bytes.
@@ -29,6 +32,15 @@ struct Served {
 struct Failed {
     run_id: String,
     assets: Vec<AssetId>,
+}
+
+/// The last run without a filter that came to its end.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Completed {
+    run_id: String,
+    started_at: Timestamp,
+    policy: String,
 }
 
 /// How large the inputs of a full run were, before any filter.
@@ -54,6 +66,24 @@ pub(crate) async fn note_served(context: &Context<Tally>, event_id: &str) -> any
 /// An event's id may be any text: its digest is a file name.
 fn served_key(event_id: &str) -> String {
     format!("cms-customid-cleanup/served/{}.json", hex::encode(Sha256::digest(event_id)))
+}
+
+/// The run that has gone through everything since an event happened, if one has: then there is nothing left to do for
+/// it. A run that began within a minute of the event may have read the database before it, as clocks go.
+pub(crate) async fn completed_since(
+    context: &Context<Tally>,
+    event_at: Timestamp,
+    policy: Policy,
+) -> anyhow::Result<Option<String>> {
+    let Some(last) = get::<Completed>(context.store()?, COMPLETED).await? else { return Ok(None) };
+    let is_newer = last.started_at.duration_since(event_at) > CLOCKS_DIFFER;
+    Ok((is_newer && last.policy == policy.to_string()).then_some(last.run_id))
+}
+
+/// Remembers that this run went through everything.
+pub(crate) async fn note_completed(context: &Context<Tally>, policy: Policy) -> anyhow::Result<()> {
+    let RunInfo { run_id, started_at, .. } = context.info.clone();
+    put(context.store()?, COMPLETED, &Completed { run_id, started_at, policy: policy.to_string() }).await
 }
 
 /// Puts what failed in the last run before everything else.

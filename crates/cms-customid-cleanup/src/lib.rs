@@ -184,6 +184,7 @@ pub struct Cleanup {
     policy: Policy,
     triggered_by: Option<String>,
     event_id: Option<String>,
+    event_at: Option<jiff::Timestamp>,
     graphql: GraphqlSettings,
     youtube: YoutubeSettings,
     run: RunSettings,
@@ -214,11 +215,11 @@ impl Task for Cleanup {
     fn prepare(args: &Args, environment: &Environment, problems: &mut Problems) -> Option<Self> {
         // The gate's own problems and those of the run settings were noted when they were first read.
         let gate = trigger::gate(args.trigger_event.as_deref(), environment, &mut Problems::default());
-        let (triggered_by, event_id) = match gate {
-            Some(Gate::Go { event_id }) => {
-                (Some(event_id.clone().unwrap_or_else(|| "event".to_owned())), event_id)
+        let (triggered_by, event_id, event_at) = match gate {
+            Some(Gate::Go { event_id, at }) => {
+                (Some(event_id.clone().unwrap_or_else(|| "event".to_owned())), event_id, at)
             }
-            _ => (None, None),
+            _ => (None, None, None),
         };
         let run = args.run.read(&mut Problems::default());
         let policy = given(Some(&args.policy)).unwrap_or(POLICY).parse::<Policy>();
@@ -257,6 +258,7 @@ impl Task for Cleanup {
             policy: policy?,
             triggered_by,
             event_id,
+            event_at,
             graphql: graphql?,
             youtube: youtube?,
             run,
@@ -278,6 +280,10 @@ impl Task for Cleanup {
 
     fn is_run(&self) -> bool {
         !matches!(self.command, Command::Runs | Command::Explain { .. })
+    }
+
+    fn found_all_done(tally: &Tally) -> bool {
+        tally.assets.updated == 0
     }
 
     async fn run(&self, context: &Context<Tally>) -> anyhow::Result<Exit> {
@@ -308,6 +314,14 @@ impl Cleanup {
             context.count(|tally| tally.ignored = Some(reason));
             return Ok(Exit::Done);
         }
+        if let Some(event_at) = self.event_at
+            && let Some(newer) = history::completed_since(context, event_at, self.policy).await?
+        {
+            let reason =
+                format!("the event is of {event_at}, and run {newer} has gone through everything since");
+            context.count(|tally| tally.ignored = Some(reason));
+            return Ok(Exit::Done);
+        }
         let partners = self.partners(context).await?;
         let mut job = self.job(context).await?;
         job.begin_export(&self.filter_target)?;
@@ -320,6 +334,9 @@ impl Cleanup {
             history::note_failed(context, &failed).await?;
             if let Some(sizes) = context.tally().sizes {
                 history::note_sizes(context, &sizes).await?;
+            }
+            if self.filter_target == FILTER_TARGET {
+                history::note_completed(context, self.policy).await?;
             }
             if let Some(event_id) = &self.event_id {
                 history::note_served(context, event_id).await?;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use dn_core::task::{Environment, Problems};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -19,6 +20,8 @@ pub enum Gate {
     Go {
         /// The event's id, where it is known.
         event_id: Option<String>,
+        /// When it happened, where that is known.
+        at: Option<Timestamp>,
     },
     /// Not for us, or not a success: nothing is read.
     Ignore {
@@ -36,6 +39,7 @@ struct Trigger {
     detail_type: Option<String>,
     status: Option<String>,
     event_id: Option<String>,
+    at: Option<Timestamp>,
 }
 
 /// The whole event, as the bus delivers it; `detail` may have been turned into a string on the way.
@@ -43,6 +47,8 @@ struct Trigger {
 struct EventJson {
     #[serde(default)]
     id: Option<String>,
+    #[serde(default)]
+    time: Option<String>,
     #[serde(default)]
     source: Option<String>,
     #[serde(default, rename = "detail-type")]
@@ -77,6 +83,7 @@ fn from_environment(environment: &Environment) -> Option<Trigger> {
         detail_type: get("TRIGGER_DETAIL_TYPE"),
         status: get("TRIGGER_STATUS"),
         event_id: get("TRIGGER_EVENT_ID"),
+        at: get("TRIGGER_TIMESTAMP").and_then(|time| read_time(&time)),
     };
     let any = [
         &trigger.source,
@@ -104,12 +111,19 @@ fn read_event(given: &str) -> Result<Trigger, String> {
         }
         detail => detail,
     };
+    let at = event.time.as_deref().or_else(|| detail.get("timestamp").and_then(Value::as_str));
     Ok(Trigger {
+        at: at.and_then(read_time),
         source: event.source,
         detail_type: event.detail_type,
         status: detail.get("status").and_then(Value::as_str).map(str::to_owned),
         event_id: event.id,
     })
+}
+
+/// A time that cannot be read is as good as none: the event is served then.
+fn read_time(text: &str) -> Option<Timestamp> {
+    text.parse().inspect_err(|error| tracing::warn!(%error, "the trigger's time cannot be read")).ok()
 }
 
 /// An event that lacks what decides is a mistake of whoever wired it; one that says something else is not for us.
@@ -125,7 +139,7 @@ fn decide(trigger: &Trigger, problems: &mut Problems) -> Option<Gate> {
         (_, _, Some(status)) if status != SUCCESS => {
             ignore(format!("the backfill's status is {status:?}, not {SUCCESS:?}"))
         }
-        (Some(_), Some(_), Some(_)) => Some(Gate::Go { event_id: trigger.event_id.clone() }),
+        (Some(_), Some(_), Some(_)) => Some(Gate::Go { event_id: trigger.event_id.clone(), at: trigger.at }),
         (source, kind, status) => {
             let missing: Vec<&str> = [
                 (source, "source (TRIGGER_SOURCE)"),
@@ -151,8 +165,11 @@ mod tests {
     const GO: &str = r#"{"id":"e1","source":"dn.backend.channelbackfill","detail-type":"Channel Backfill Completed","detail":{"status":"success"}}"#;
 
     #[rstest::rstest]
-    #[case::whole(GO, "Go { event_id: Some(\"e1\") }")]
-    #[case::detail_as_text(r#"{"source":"dn.backend.channelbackfill","detail-type":"Channel Backfill Completed","detail":"{\"status\":\"success\"}"}"#, "Go { event_id: None }")]
+    #[case::whole(GO, "Go { event_id: Some(\"e1\"), at: None }")]
+    #[case::with_its_time(r#"{"time":"2026-11-23T10:00:00Z","source":"dn.backend.channelbackfill","detail-type":"Channel Backfill Completed","detail":{"status":"success","timestamp":"2026-11-23T09:59:59.000Z"}}"#, "Go { event_id: None, at: Some(2026-11-23T10:00:00Z) }")]
+    #[case::with_the_backfills_time(r#"{"time":null,"source":"dn.backend.channelbackfill","detail-type":"Channel Backfill Completed","detail":{"status":"success","timestamp":"2026-11-23T09:59:59.000Z"}}"#, "Go { event_id: None, at: Some(2026-11-23T09:59:59Z) }")]
+    #[case::with_a_time_that_is_none(r#"{"time":"yesterday","source":"dn.backend.channelbackfill","detail-type":"Channel Backfill Completed","detail":{"status":"success"}}"#, "Go { event_id: None, at: None }")]
+    #[case::detail_as_text(r#"{"source":"dn.backend.channelbackfill","detail-type":"Channel Backfill Completed","detail":"{\"status\":\"success\"}"}"#, "Go { event_id: None, at: None }")]
     #[case::failed(r#"{"source":"dn.backend.channelbackfill","detail-type":"Channel Backfill Completed","detail":{"status":"failed"}}"#, "Ignore")]
     #[case::partial(r#"{"source":"dn.backend.channelbackfill","detail-type":"Channel Backfill Completed","detail":{"status":"partial"}}"#, "Ignore")]
     #[case::other_type(
@@ -196,10 +213,14 @@ mod tests {
             ("TRIGGER_DETAIL_TYPE", DETAIL_TYPE),
             ("TRIGGER_STATUS", "success"),
             ("TRIGGER_EVENT_ID", "e9"),
+            ("TRIGGER_TIMESTAMP", "2026-11-23T10:00:00Z"),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-        assert_eq!(gate(None, &whole, &mut problems), Some(Gate::Go { event_id: Some("e9".to_owned()) }));
+        assert_eq!(
+            gate(None, &whole, &mut problems),
+            Some(Gate::Go { event_id: Some("e9".to_owned()), at: "2026-11-23T10:00:00Z".parse().ok() })
+        );
     }
 }
