@@ -1,9 +1,13 @@
 //! AWS Signature Version 4, read from the verifying side: who signed this request, and did they know the secret?
 
 use hmac::{Hmac, Mac};
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
+use crate::clock;
 use crate::wire::Call;
 
 /// The one key pair that the played AWS account knows.
@@ -23,6 +27,8 @@ pub(crate) enum Unsigned {
     UnknownKey,
     /// Signed with another secret, for another service, or over other bytes.
     Mismatch,
+    /// Signed well, at a time that is not now.
+    Skewed,
 }
 
 /// Checks the `Authorization` header against the request's bytes.
@@ -78,7 +84,14 @@ pub(crate) fn verify(call: &Call, service: &str) -> Result<(), Unsigned> {
         key = mac(&key, part.as_bytes());
     }
     let expected = hex::encode(mac(&key, to_sign.as_bytes()));
-    if expected == signature { Ok(()) } else { Err(Unsigned::Mismatch) }
+    if expected != signature {
+        return Err(Unsigned::Mismatch);
+    }
+    let borne = if service == "s3" { SignedDuration::from_mins(15) } else { SignedDuration::from_mins(5) };
+    let signed_at = DateTime::strptime("%Y%m%dT%H%M%SZ", call.header("x-amz-date"))
+        .and_then(|at| TimeZone::UTC.to_timestamp(at))
+        .map_err(|_| Unsigned::Mismatch)?;
+    if clock::now().duration_since(signed_at).abs() > borne { Err(Unsigned::Skewed) } else { Ok(()) }
 }
 
 /// S3 signs the path as it is sent; every other service encodes it once more.

@@ -275,6 +275,12 @@ impl Play for Bus {
                     "The security token included in the request is invalid.",
                 );
             }
+            Err(Unsigned::Skewed) => {
+                return refuse(
+                    "InvalidSignatureException",
+                    "Signature expired or not yet valid: see the clock.",
+                );
+            }
             Err(Unsigned::Mismatch) => {
                 return refuse(
                     "InvalidSignatureException",

@@ -191,6 +191,13 @@ impl Play for ObjectStore {
             Err(Unsigned::UnknownKey) => {
                 return error(403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist");
             }
+            Err(Unsigned::Skewed) => {
+                return error(
+                    403,
+                    "RequestTimeTooSkewed",
+                    "The difference between the request time and the current time is too large.",
+                );
+            }
             Err(Unsigned::Mismatch) => {
                 return error(403, "SignatureDoesNotMatch", "The request signature does not match");
             }
