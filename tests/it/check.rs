@@ -203,7 +203,11 @@ async fn a_missing_setting_is_a_line_and_what_does_not_need_it_is_checked_all_th
     assert_eq!((&*lines["token"].0, &*lines["content owner"].0), ("PASS", "WARN"), "{run:?}");
     assert!(rehearsal.sandbox.events().is_empty(), "though EVENT_BUS_NAME is set, no Failed event");
 
-    let nothing = BTreeMap::from([("AWS_EC2_METADATA_DISABLED".to_owned(), "true".to_owned())]);
+    let state = rehearsal.environment().remove("STATE_URI").unwrap();
+    let nothing = BTreeMap::from([
+        ("AWS_EC2_METADATA_DISABLED".to_owned(), "true".to_owned()),
+        ("STATE_URI".to_owned(), state),
+    ]);
     let run = check("claims-report", &nothing).await;
     assert_eq!(run.code, Some(2), "{run:?}");
     assert!(failed(&run).contains(&"settings".to_owned()), "{run:?}");
