@@ -393,7 +393,7 @@ fn trigger(bytes: &[u8]) {
     let gated = gate(Some(&text), &Environment::default(), &mut problems);
     assert_eq!(gated.is_none(), !problems.list().is_empty(), "{gated:?} {problems:?}");
     assert_ne!(gated, Some(Gate::Manual), "an event is nobody's hand");
-    let Some(Gate::Go { event_id }) = gated else { return };
+    let Some(Gate::Go { event_id, .. }) = gated else { return };
     let Ok(event) = serde_json::from_str::<Value>(&text) else { return };
     let detail = match &event["detail"] {
         Value::String(text) => serde_json::from_str(text).unwrap_or_default(),
