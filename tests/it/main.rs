@@ -27,6 +27,7 @@ mod process;
 mod profiles;
 mod put;
 mod refusals;
+mod reliability;
 mod remote;
 mod reporting;
 mod services;

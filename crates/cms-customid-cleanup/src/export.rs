@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn p4_an_export_that_cannot_be_written_is_only_a_warning() {
+    fn p04_an_export_that_cannot_be_written_is_only_a_warning() {
         let mut export = Export::begin(Path::new("/nowhere/at/all"), "all");
         export.add(&ExportedVideo {
             video_id: VideoId::parse("aaaaaaaaaaa").unwrap(),

@@ -180,7 +180,7 @@ mod tests {
         r#"{"source":"aws.ecs","detail-type":"ECS Task State Change","detail":{}}"#,
         "Ignore"
     )]
-    fn e4_an_event_is_gated_by_source_type_and_status(#[case] event: &str, #[case] expected: &str) {
+    fn e04_an_event_is_gated_by_source_type_and_status(#[case] event: &str, #[case] expected: &str) {
         let mut problems = Problems::default();
         let gate = gate(Some(event), &Environment::default(), &mut problems);
         assert!(format!("{:?}", gate.unwrap()).starts_with(expected));
@@ -195,7 +195,7 @@ mod tests {
         "no detail.status"
     )]
     #[case::bad_detail(r#"{"source":"dn.backend.channelbackfill","detail":"{"}"#, "detail that is no JSON")]
-    fn e4_a_trigger_that_cannot_be_judged_is_a_configuration_error(#[case] event: &str, #[case] part: &str) {
+    fn e04_a_trigger_that_cannot_be_judged_is_a_configuration_error(#[case] event: &str, #[case] part: &str) {
         let mut problems = Problems::default();
         assert_eq!(gate(Some(event), &Environment::default(), &mut problems), None);
         assert!(problems.list()[0].contains(part), "{problems:?}");

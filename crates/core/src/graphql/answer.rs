@@ -301,7 +301,7 @@ mod tests {
     #[case::good(r#"{"data":{"listChannels":{"items":[],"nextToken":null}}}"#, "Success")]
     #[case::other_field(r#"{"data":{}}"#, "Unreadable")]
     #[case::page("<html>", "Unreadable")]
-    fn g1_a_list_with_any_error_in_it_is_not_used(#[case] body: &str, #[case] expected: &str) {
+    fn g01_a_list_with_any_error_in_it_is_not_used(#[case] body: &str, #[case] expected: &str) {
         let verdict = judge_query(&answer(200, body), "listChannels");
         assert!(format!("{verdict:?}").starts_with(expected), "{verdict:?}");
     }
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn g1_an_error_of_one_alias_leaves_the_others_written() {
+    fn g01_an_error_of_one_alias_leaves_the_others_written() {
         let body = r#"{"data":{"w0":{"id":"a"},"w1":null},"errors":[{"path":["w1"],"errorType":"DynamoDB:ConditionalCheckFailedException","message":"x"}]}"#;
         assert_eq!(judge_mutation(&answer(200, body)), Verdict::Success);
         let read = GraphqlAnswer::read(body.as_bytes()).unwrap();
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn g5_a_refused_key_says_how_to_rotate_it() {
+    fn g05_a_refused_key_says_how_to_rotate_it() {
         let body = r#"{"errors":[{"errorType":"UnauthorizedException","message":"You are not authorized to make this call."}]}"#;
         match judge_mutation(&answer(401, body)) {
             Verdict::Fatal { reason } => assert!(reason.contains("make a new one"), "{reason}"),

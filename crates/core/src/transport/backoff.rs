@@ -68,7 +68,7 @@ mod tests {
     #[case("Thu, 01 Jan 1970 00:02:00 GMT", Some(20))]
     #[case("Thu, 01 Jan 1970 00:00:00 GMT", None)]
     #[case("tomorrow", None)]
-    fn a8_retry_after_is_read_in_both_forms_and_capped(#[case] value: &str, #[case] seconds: Option<u64>) {
+    fn a08_retry_after_is_read_in_both_forms_and_capped(#[case] value: &str, #[case] seconds: Option<u64>) {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
         assert_eq!(retry_after(value, now), seconds.map(Duration::from_secs));
     }

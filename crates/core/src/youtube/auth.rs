@@ -394,7 +394,7 @@ mod tests {
     #[case(r#"{"type":"magic","token":"ya29.secret"}"#, "unknown \"type\"")]
     #[case(r#"{"type":"static"}"#, "missing field `token`")]
     #[case(r#"{"type":"token_service","url":"ya29.secret","api_key":"k"}"#, "wrong form")]
-    fn l6_a_bad_credential_is_named_and_never_shown(#[case] json: &str, #[case] part: &str) {
+    fn l06_a_bad_credential_is_named_and_never_shown(#[case] json: &str, #[case] part: &str) {
         let error = Credentials::parse(json).unwrap_err();
         assert!(error.contains(part), "{error}");
         assert!(!error.contains("secret"), "{error}");
@@ -419,7 +419,7 @@ mod tests {
     #[case(120, 60)]
     #[case(10, 5)]
     #[case(0, 0)]
-    fn a3_a_token_is_renewed_before_its_end(#[case] life_s: u64, #[case] early_s: u64) {
+    fn a03_a_token_is_renewed_before_its_end(#[case] life_s: u64, #[case] early_s: u64) {
         assert_eq!(renew_early(Duration::from_secs(life_s)), Duration::from_secs(early_s));
     }
 
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn a5_invalid_grant_is_fatal_and_says_what_kills_a_token() {
+    fn a05_invalid_grant_is_fatal_and_says_what_kills_a_token() {
         let body = r#"{"error":"invalid_grant","error_description":"Token has been expired or revoked."}"#;
         let answer = Answer { status: 400, headers: HeaderMap::new(), body: body.as_bytes().into() };
         match judge(&answer) {
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a4_a_200_without_a_token_is_tried_again() {
+    fn a04_a_200_without_a_token_is_tried_again() {
         let body = Bytes::from_static(b"{\"expires_in\":3600}");
         let answer = Answer { status: 200, headers: HeaderMap::new(), body };
         assert!(matches!(judge(&answer), Verdict::Transient { .. }));

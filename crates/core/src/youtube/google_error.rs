@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a9_a_429_that_speaks_of_the_day_is_the_days_quota() {
+    fn a09_a_429_that_speaks_of_the_day_is_the_days_quota() {
         let body = r#"{"error":{"code":429,"message":"Video Uploads per day","errors":[{"reason":"rateLimitExceeded"}]}}"#;
         let answer = Answer { status: 429, headers: http::HeaderMap::new(), body: body.as_bytes().into() };
         assert!(matches!(judge(&answer, Kind::Write), Verdict::QuotaExhausted { .. }));
