@@ -34,3 +34,4 @@ mod services;
 mod store;
 mod tls;
 mod walk;
+mod writes;

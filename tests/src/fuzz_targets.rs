@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::time::{Duration, Instant, SystemTime};
 
-use cms_customid_cleanup::note_failures;
 use cms_customid_cleanup::trigger::{Gate, gate};
 use dn_core::fuzzing;
 use dn_core::graphql::WriteOutcome;
@@ -20,6 +19,7 @@ use dn_core::youtube::content_id::{Echo, LiveAnswer};
 use dn_domain::asset_report::{AssetLine, AssetReport};
 use dn_domain::channel_sheet::{self, ChannelSheet};
 use dn_domain::claim_report::{ClaimLine, ClaimReport};
+use dn_domain::cleanup_plan::carry_out::{Outcome, OutcomeWord, not_written, read_outcomes};
 use dn_domain::cleanup_plan::{
     Decision, Gathered, Live, LiveAsset, PlanLine, Policy, Replay, Scan, UNDO, decide, decide_from_report,
     replay,
@@ -360,25 +360,20 @@ fn plan_line(bytes: &[u8]) {
 }
 
 fn outcomes(bytes: &[u8]) {
-    let mut failed = BTreeSet::new();
-    if note_failures(bytes, &mut failed).is_err() {
-        return;
-    }
-    let mut mentioned = BTreeSet::new();
-    for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let Ok(line) = serde_json::from_slice::<Value>(line) else { continue };
-        let asset = line["asset_id"].as_str().and_then(|id| AssetId::parse(id).ok());
-        mentioned.extend(asset);
-    }
-    assert!(failed.is_subset(&mentioned), "{failed:?} of {mentioned:?}");
-    let mut again = failed.clone();
-    note_failures(bytes, &mut again).expect("it was read before");
-    assert_eq!(again, failed, "the later line counts");
-    for asset in failed.clone() {
-        let line = format!("{{\"asset_id\":\"{asset}\",\"outcome\":\"updated\"}}");
-        note_failures(line.as_bytes(), &mut failed).expect("a line");
-    }
-    assert!(failed.is_empty());
+    let Ok(read) = read_outcomes(bytes) else { return };
+    let failed = not_written(read.clone());
+    assert!(failed.iter().all(|asset| read.iter().any(|outcome| outcome.asset_id == *asset)));
+    let again: String = read.iter().map(|outcome| outcome.to_json().expect("it was JSON") + "\n").collect();
+    assert_eq!(read_outcomes(again.as_bytes()).expect("it was read before"), read);
+    let written_after_all = failed.iter().map(|asset| Outcome {
+        asset_id: *asset,
+        outcome: OutcomeWord::Updated,
+        new: None,
+        code: None,
+        reason: None,
+    });
+    let later = not_written(read.into_iter().chain(written_after_all));
+    assert!(later.is_empty(), "the later line counts");
 }
 
 // ---- What starts a run.

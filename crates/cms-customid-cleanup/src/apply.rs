@@ -1,63 +1,43 @@
-//! The writes: one PATCH per planned asset, most viewed first, every outcome noted. A row's failure is data; only
-//! what makes every further write pointless ends the run.
-//!
-//! The first few are a canary: they are read back before the rest begins. At the end everything that was written is
-//! read back. What became of each asset is told once that is known.
+//! The writes: one for each planned asset, most viewed first, every outcome noted. What is to be done next is decided
+//! by `dn_domain::cleanup_plan::carry_out`; here it is done, and told back.
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use dn_core::task::{Context, Ended, Exit};
-use dn_core::transport::{CallError, wait};
-use dn_core::youtube::content_id::{ASSETS_PER_READ, CustomIdWrite, Echo, LiveAnswer};
+use dn_core::task::{Context, Ended, Exit, ProgressStep};
+use dn_core::transport::{CallError, CallErrorKind, wait};
+use dn_core::youtube::content_id::{CustomIdWrite, Echo, LiveAnswer, WRITE_CONFLICT};
 use dn_core::youtube::quota::reset_hint;
 use dn_domain::cleanup_plan::PlanLine;
+use dn_domain::cleanup_plan::carry_out::{
+    Answer, CarryOut, Ending, Failure, Fate, Limits, Outcome, Step, Tripped,
+};
 use dn_domain::id::AssetId;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-use serde_json::json;
+use dn_domain::tally::CleanupTally;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 
 use crate::Tally;
-use crate::job::{Job, eta_seconds};
+use crate::job::{Job, eta_seconds, live};
 use crate::kept_plan::Planned;
-
-/// When the first writes are all refused as forbidden, the content owner or the role is wrong, not twenty assets.
-const FORBIDDEN_AT_FIRST: u64 = 20;
-/// The breaker looks at so many of the last writes.
-const BREAKER_WINDOW: usize = 100;
-/// So many outcomes go into one part of the journal.
-const OUTCOMES_PER_PART: usize = 2_000;
 
 /// Of so many calls a killed run may leave the day's budget in the dark.
 const CALLS_PER_SAVE: u64 = 200;
-/// What is under way when the run is told to stop has this long; the rest of the time before the process is killed is
-/// for the journal and the event.
-const DRAIN: Duration = Duration::from_secs(12);
-
-/// What became of one planned write.
-#[derive(Debug, Clone)]
-enum Fate {
-    /// The run ended before it, or its outcome is not known.
-    NotReached,
-    Updated,
-    /// Left alone: read just before the write, it was no longer what the plan knew.
-    ChangedSince,
-    Failed(Box<Failure>),
-}
-
-#[derive(Debug, Clone)]
-struct Failure {
-    code: String,
-    reason: String,
-}
 
 /// Carries a plan out.
 pub(crate) async fn apply(job: &mut Job<'_>, planned: &Planned) -> anyhow::Result<()> {
-    let mut fates = vec![Fate::NotReached; usize::try_from(planned.count)?];
-    let mut journal = Journal { context: job.context, part: 0, lines: Vec::new() };
-    let done = carry_out(job, planned, &mut fates, &mut journal).await;
-    tell(job, planned, &fates)?;
-    journal.flush().await.context("the outcomes could not be kept")?;
+    let limits = Limits {
+        canary: job.cleanup.canary,
+        verify: job.cleanup.verify,
+        max_in_flight: job.cleanup.youtube.max_in_flight,
+        max_error_ratio: job.cleanup.max_error_ratio,
+    };
+    let mut machine = CarryOut::new(usize::try_from(planned.count)?, limits);
+    let done = Driver::new(job, planned, &mut machine).drive().await;
+    tell(job, planned, machine.fates())?;
     let left = job.context.tally().remaining();
     let eta = eta_seconds(left, job.cleanup.writes_per_second());
     job.context.count(|tally| tally.eta_seconds = Some(eta));
@@ -71,29 +51,6 @@ pub(crate) async fn apply(job: &mut Job<'_>, planned: &Planned) -> anyhow::Resul
     })
 }
 
-async fn carry_out(
-    job: &Job<'_>,
-    planned: &Planned,
-    fates: &mut [Fate],
-    journal: &mut Journal<'_>,
-) -> anyhow::Result<()> {
-    let mut writes = Writes::new(job, planned)?;
-    let canary = job.cleanup.canary.min(fates.len());
-    writes.run(canary, fates, journal).await?;
-    // The canary is the reading back of a plan that has no more to it.
-    let is_canary = canary > 0 && (canary < fates.len() || !job.cleanup.verify);
-    if is_canary && let Some(mismatch) = read_back(job, planned, fates, journal).await? {
-        let message =
-            format!("the canary found another value than was written: {mismatch}; no further write is begun");
-        return Err(Ended::new(Exit::Guard, message).into());
-    }
-    writes.run(fates.len(), fates, journal).await?;
-    if job.cleanup.verify {
-        read_back(job, planned, fates, journal).await?;
-    }
-    Ok(())
-}
-
 /// A dry run: what would be written is counted and exported as planned.
 pub(crate) fn rehearse(job: &mut Job<'_>, planned: &Planned) -> anyhow::Result<()> {
     for line in planned.lines()? {
@@ -104,237 +61,323 @@ pub(crate) fn rehearse(job: &mut Job<'_>, planned: &Planned) -> anyhow::Result<(
     Ok(())
 }
 
-/// The writes of a plan, in order.
-struct Writes<'j, I> {
-    job: &'j Job<'j>,
-    lines: std::iter::Enumerate<I>,
-    begun: usize,
-    forbidden_only: u64,
-    finished: u64,
-    recent: VecDeque<bool>,
-    progress: dn_core::task::ProgressStep,
+/// Does what the machine says, and tells it what came of it.
+struct Driver<'d, 'j> {
+    job: &'d Job<'j>,
+    machine: &'d mut CarryOut,
+    started: Instant,
+    /// The first failure that ends the run; the machine knows only that there is one.
+    broken: Option<anyhow::Error>,
+    /// The lines of writes without a fate: at most as many as are under way.
+    held: HashMap<usize, PlanLine>,
+    to_write: Place<'d>,
+    to_read: Place<'d>,
+    under_way: FuturesUnordered<BoxFuture<'d, Done>>,
+    /// What was counted before the first write.
+    before: CleanupTally,
+    writes: ProgressStep,
+    reads: Option<ProgressStep>,
 }
 
-impl<'j> Writes<'j, ()> {
-    fn new(
-        job: &'j Job<'j>,
-        planned: &Planned,
-    ) -> anyhow::Result<Writes<'j, impl Iterator<Item = anyhow::Result<PlanLine>> + use<>>> {
-        Ok(Writes {
+/// Something that was under way and is not any more.
+enum Done {
+    Written(usize, PlanLine, Result<Echo, NoEcho>),
+    ReadBack(Vec<(usize, PlanLine)>, Result<HashMap<AssetId, LiveAnswer>, CallError>),
+    Kept(Vec<Outcome>, anyhow::Result<()>),
+}
+
+/// Why a write has no echo.
+enum NoEcho {
+    Call(CallError),
+    Panicked,
+}
+
+impl<'d, 'j> Driver<'d, 'j> {
+    fn new(job: &'d Job<'j>, planned: &'d Planned, machine: &'d mut CarryOut) -> Self {
+        Self {
             job,
-            lines: planned.lines()?.enumerate(),
-            begun: 0,
-            forbidden_only: 0,
-            finished: 0,
-            recent: VecDeque::with_capacity(BREAKER_WINDOW),
-            progress: job.context.progress.step("custom IDs", Some(planned.count)),
-        })
+            machine,
+            started: Instant::now(),
+            broken: None,
+            held: HashMap::new(),
+            to_write: Place::at_the_start(planned),
+            to_read: Place::at_the_start(planned),
+            under_way: FuturesUnordered::new(),
+            before: job.context.tally().assets,
+            writes: job.context.progress.step("custom IDs", Some(planned.count)),
+            reads: None,
+        }
     }
-}
 
-impl<I: Iterator<Item = anyhow::Result<PlanLine>>> Writes<'_, I> {
-    /// Writes up to the line `until`. What is under way when the run has to end is still waited for.
-    async fn run(
-        &mut self,
-        until: usize,
-        fates: &mut [Fate],
-        journal: &mut Journal<'_>,
-    ) -> anyhow::Result<()> {
-        let (content_id, cleanup) = (&self.job.content_id, self.job.cleanup);
-        let mut ended: Option<anyhow::Error> = None;
-        let mut under_way = stream::FuturesUnordered::new();
+    async fn drive(mut self) -> anyhow::Result<()> {
         let stop = self.job.context.stop.token();
-        let mut drained = std::pin::pin!(async {
-            stop.cancelled().await;
-            wait(DRAIN).await;
-        });
+        let mut is_stopped = false;
         loop {
-            while ended.is_none() && self.begun < until && under_way.len() < cleanup.youtube.max_in_flight {
-                let Some((index, line)) = self.lines.next() else { break };
-                let line = match line {
-                    Ok(line) => line,
-                    Err(error) => {
-                        ended = Some(error);
-                        break;
-                    }
-                };
-                self.begun = index + 1;
-                under_way.push(async move {
-                    let write = CustomIdWrite {
-                        asset: line.asset_id,
-                        old: line.old.as_deref(),
-                        new: line.new.as_deref().unwrap_or_default(),
-                        artists: &line.artists,
+            let now = self.started.elapsed();
+            match self.machine.next(now) {
+                Step::Write(index) => self.begin_write(index),
+                Step::ReadBack(indexes) => self.begin_read(&indexes),
+                Step::Keep(part, outcomes) => self.begin_keep(part, outcomes),
+                Step::Ended(ending) => return self.end(ending),
+                Step::Wait(until) => {
+                    let time = async {
+                        match until {
+                            Some(until) => wait(until.saturating_sub(now)).await,
+                            None => std::future::pending().await,
+                        }
                     };
-                    let result = content_id.set_custom_id(write).await;
-                    (index, line, result)
-                });
-            }
-            let next = tokio::select! {
-                biased;
-                next = under_way.next() => next,
-                () = &mut drained => {
-                    ended.get_or_insert_with(|| anyhow::anyhow!("{} writes had no answer in time", under_way.len()));
-                    break;
+                    tokio::select! {
+                        biased;
+                        Some(done) = self.under_way.next() => self.note(done).await,
+                        () = stop.cancelled(), if !is_stopped => {
+                            is_stopped = true;
+                            self.machine.stop(self.now());
+                        }
+                        () = time => {}
+                    }
                 }
+            }
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn begin_write(&mut self, index: usize) {
+        let line = match self.held.remove(&index).map_or_else(|| self.to_write.line(index), Ok) {
+            Ok(line) => line,
+            Err(error) => {
+                self.machine.not_begun(index);
+                self.broken.get_or_insert(error);
+                return;
+            }
+        };
+        let content_id = &self.job.content_id;
+        self.under_way.push(Box::pin(async move {
+            let write = CustomIdWrite {
+                asset: line.asset_id,
+                old: line.old.as_deref(),
+                new: line.new.as_deref().unwrap_or_default(),
+                artists: &line.artists,
             };
-            let Some((index, line, result)) = next else { break };
-            let (fate, end) = judge(&line, result);
-            self.note(&fate);
-            journal.add(&line, &fate);
-            if matches!(fate, Fate::Updated) {
-                self.job.context.count(|tally| tally.assets.updated += 1);
-            } else if matches!(fate, Fate::ChangedSince) {
-                self.job.context.count(|tally| tally.assets.skipped += 1);
-            } else if let Fate::Failed(failure) = &fate {
+            let written = contained(content_id.set_custom_id(write)).await;
+            Done::Written(index, line, written)
+        }));
+    }
+
+    fn begin_read(&mut self, indexes: &[usize]) {
+        let lines: anyhow::Result<Vec<(usize, PlanLine)>> = indexes
+            .iter()
+            .map(|index| {
+                let line = self.held.remove(index).map_or_else(|| self.to_read.line(*index), Ok);
+                line.map(|line| (*index, line))
+            })
+            .collect();
+        let lines = match lines {
+            Ok(lines) => lines,
+            Err(error) => {
+                self.machine.not_read(indexes);
+                self.broken.get_or_insert(error);
+                return;
+            }
+        };
+        let content_id = &self.job.content_id;
+        self.under_way.push(Box::pin(async move {
+            let ids: Vec<AssetId> = lines.iter().map(|(_, line)| line.asset_id).collect();
+            let answers = content_id.live_values(&ids).await;
+            Done::ReadBack(lines, answers)
+        }));
+    }
+
+    fn begin_keep(&mut self, part: u32, outcomes: Vec<Outcome>) {
+        let context = self.job.context;
+        self.under_way.push(Box::pin(async move {
+            let kept = keep(context, part, &outcomes).await;
+            Done::Kept(outcomes, kept)
+        }));
+    }
+
+    async fn note(&mut self, done: Done) {
+        match done {
+            Done::Written(index, line, written) => self.note_written(index, line, written).await,
+            Done::ReadBack(lines, answers) => self.note_read(lines, answers),
+            Done::Kept(_, Ok(())) => self.machine.kept(),
+            Done::Kept(outcomes, Err(error)) => {
+                self.machine.not_kept(self.now(), outcomes);
+                self.broken.get_or_insert(
+                    error.context("the outcomes could not be kept; no further write is begun"),
+                );
+            }
+        }
+        let counts = self.machine.counts();
+        let before = self.before;
+        self.job.context.count(|tally| {
+            tally.assets.updated = before.updated + counts.updated;
+            tally.assets.skipped = before.skipped + counts.skipped;
+            tally.assets.failed = before.failed + counts.failed;
+        });
+    }
+
+    async fn note_written(&mut self, index: usize, line: PlanLine, written: Result<Echo, NoEcho>) {
+        let (answer, error) = judge(&line, written);
+        self.machine.written(self.now(), index, &line, answer);
+        if let Some(error) = error {
+            self.broken.get_or_insert(error.into());
+        }
+        self.hold_or_tell(index, line, true);
+        if let Some(budget) = self.job.budget.as_ref().filter(|budget| budget.unsaved() >= CALLS_PER_SAVE)
+            && let Err(error) = budget.save().await
+        {
+            self.machine.broke_off();
+            self.broken
+                .get_or_insert(anyhow::Error::from(error).context("the day's calls could not be kept"));
+        }
+    }
+
+    fn note_read(
+        &mut self,
+        lines: Vec<(usize, PlanLine)>,
+        answers: Result<HashMap<AssetId, LiveAnswer>, CallError>,
+    ) {
+        match answers {
+            Ok(answers) => {
+                let progress = &self.job.context.progress;
+                let reads = self.reads.get_or_insert_with(|| progress.step("read back", None));
+                reads.advance(lines.len() as u64);
+                let in_doubt = lines.first().is_some_and(|(index, _)| self.machine.is_under_way(*index));
+                let found = lines
+                    .iter()
+                    .map(|(index, line)| (*index, line, live(line.asset_id, answers.get(&line.asset_id))));
+                self.machine.read_back(self.started.elapsed(), found);
+                for (index, line) in lines {
+                    self.hold_or_tell(index, line, in_doubt);
+                }
+            }
+            Err(error) => {
+                let indexes: Vec<usize> = lines.iter().map(|(index, _)| *index).collect();
+                self.machine.not_read(&indexes);
+                let error = anyhow::Error::from(error).context("what was written could not be read back");
+                self.broken.get_or_insert(error);
+            }
+        }
+    }
+
+    /// A line that is still under way will be asked for again; of one that is not, what is not right is told.
+    fn hold_or_tell(&mut self, index: usize, line: PlanLine, was_under_way: bool) {
+        if self.machine.is_under_way(index) {
+            self.held.insert(index, line);
+            return;
+        }
+        self.writes.advance(u64::from(was_under_way));
+        match self.machine.fates().get(index) {
+            Some(Fate::Failed(failure)) => {
                 let Failure { code, reason } = failure.as_ref();
-                self.job.context.count(|tally| tally.assets.failed += 1);
                 tracing::warn!(asset_id = %line.asset_id, code, reason, "custom ID not set");
             }
-            fates[index] = fate;
-            self.progress.advance(1);
-            if let Some(end) = end.or_else(|| self.breaker().map(anyhow::Error::from)) {
-                ended.get_or_insert(end);
+            Some(Fate::Unknown(failure)) => {
+                let Failure { code, reason } = failure.as_ref();
+                tracing::warn!(asset_id = %line.asset_id, code, reason, "not known whether the custom ID was set");
             }
-            if let Some(budget) = self.job.budget.as_ref().filter(|budget| budget.unsaved() >= CALLS_PER_SAVE)
-                && let Err(error) = budget.save().await
-            {
-                let error = anyhow::Error::from(error).context("the day's calls could not be kept");
-                ended.get_or_insert(error);
-            }
-            if journal.lines.len() >= OUTCOMES_PER_PART && ended.is_none() {
-                let flushed = journal.flush().await;
-                ended = flushed.context("the outcomes could not be kept; no further write is begun").err();
-            }
+            Some(Fate::ChangedSince) => tracing::warn!(
+                asset_id = %line.asset_id, old = line.old, new = line.new,
+                "asset was changed since the plan, left alone"
+            ),
+            Some(Fate::Updated | Fate::NotReached) | None => {}
         }
-        ended.map_or(Ok(()), Err)
     }
 
-    fn note(&mut self, fate: &Fate) {
-        let is_forbidden = matches!(fate, Fate::Failed(failure) if failure.code == "forbidden");
-        if is_forbidden && self.forbidden_only == self.finished {
-            self.forbidden_only += 1;
-        }
-        self.finished += 1;
-        if self.recent.len() == BREAKER_WINDOW {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(matches!(fate, Fate::Failed(_)));
-    }
-
-    /// Whether so much fails that going on would do harm or nothing.
-    fn breaker(&self) -> Option<Ended> {
-        if self.forbidden_only == FORBIDDEN_AT_FIRST && self.finished == FORBIDDEN_AT_FIRST {
-            return Some(Ended::new(
-                Exit::Unauthorized,
-                format!(
-                    "the first {FORBIDDEN_AT_FIRST} writes were all refused as forbidden: the content owner \
-                     (YOUTUBE_CONTENT_OWNER) or the credential's role is wrong"
-                ),
-            ));
-        }
-        let failed = self.recent.iter().filter(|failed| **failed).count();
-        let (share, limit) = (failed as f64 / BREAKER_WINDOW as f64, self.job.cleanup.max_error_ratio);
-        (self.recent.len() == BREAKER_WINDOW && share > limit).then(|| {
-            Ended::new(
-                Exit::Guard,
-                format!(
-                    "{failed} of the last {BREAKER_WINDOW} writes failed ({:.0} %, the limit is {:.0} %): see the \
-                     reasons in the rejects, and lift the limit with --max-error-ratio",
-                    100.0 * share,
-                    100.0 * limit
-                ),
-            )
+    fn end(self, ending: Ending) -> anyhow::Result<()> {
+        let broken = || self.broken.unwrap_or_else(|| anyhow::anyhow!("the writes ended early"));
+        Err(match ending {
+            Ending::Done => return Ok(()),
+            Ending::Tripped(tripped) => {
+                let exit = match tripped {
+                    Tripped::ForbiddenOnly { .. } => Exit::Unauthorized,
+                    Tripped::Canary(_) | Tripped::TooManyFailed { .. } | Tripped::NotEchoed { .. } => {
+                        Exit::Guard
+                    }
+                };
+                Ended::new(exit, tripped.to_string()).into()
+            }
+            Ending::Stopped => anyhow::anyhow!("the run is being stopped"),
+            Ending::OutOfTime(count) => anyhow::anyhow!("{count} writes had no answer in time"),
+            Ending::BrokeOff | Ending::NotKept => broken(),
         })
     }
 }
 
-/// What one answer means for its row, and whether it ends the run.
-fn judge(line: &PlanLine, result: Result<Echo, CallError>) -> (Fate, Option<anyhow::Error>) {
-    let failed = |code: &str, reason| Fate::Failed(Box::new(Failure { code: code.to_owned(), reason }));
-    match result {
-        Ok(Echo::Written) => (Fate::Updated, None),
+/// A bug that one asset brings out is that asset's failure: the write's outcome is then not known.
+async fn contained(write: impl Future<Output = Result<Echo, CallError>>) -> Result<Echo, NoEcho> {
+    match AssertUnwindSafe(write).catch_unwind().await {
+        Ok(written) => written.map_err(NoEcho::Call),
+        Err(_) => Err(NoEcho::Panicked),
+    }
+}
+
+/// What an answer means for its asset, and the failure that ends the run if it is one.
+fn judge(line: &PlanLine, written: Result<Echo, NoEcho>) -> (Answer, Option<CallError>) {
+    let error = match written {
+        Ok(Echo::Written) => return (Answer::Written, None),
         Ok(Echo::Different { custom_id, asset_id }) => {
-            let reason = format!(
+            let told = format!(
                 "the answer to the write carries custom ID {custom_id:?} of asset {asset_id:?}, not {:?}",
                 line.new.as_deref().unwrap_or_default()
             );
-            (failed("not_echoed", reason), None)
+            return (Answer::EchoedOtherwise(told), None);
         }
         Ok(Echo::ChangedSince { found }) => {
             tracing::warn!(
                 asset_id = %line.asset_id, found, old = line.old, new = line.new,
                 "asset was changed since the plan, left alone"
             );
-            (Fate::ChangedSince, None)
+            return (Answer::ChangedSince, None);
         }
-        Err(error) if error.kind.ends_the_run() => (Fate::NotReached, Some(error.into())),
-        Err(error) => (failed(error.kind.code(), error.reason), None),
+        Err(NoEcho::Panicked) => {
+            let failure = Failure::new("bug", "the program panicked over this write; see the log");
+            return (Answer::Unknown(failure), None);
+        }
+        Err(NoEcho::Call(error)) => error,
+    };
+    let failure = Failure::new(error.kind.code(), &error.reason);
+    match &error.kind {
+        kind if kind.ends_the_run() => {
+            // A try whose answer was lost may have been carried out; one that was refused was not.
+            let refused = matches!(kind, CallErrorKind::QuotaExhausted | CallErrorKind::Unauthorized);
+            let unknown = (error.tries > u32::from(refused)).then_some(failure);
+            (Answer::EndsTheRun { unknown }, Some(error))
+        }
+        CallErrorKind::Refused { code } if code == WRITE_CONFLICT => (Answer::Conflict(failure), None),
+        CallErrorKind::Refused { .. } if error.tries <= 1 => (Answer::Refused(failure), None),
+        _ => (Answer::Unknown(failure), None),
     }
 }
 
-/// Reads back what was written so far, 50 assets a call. An asset with another value has failed after all; gives the
-/// first of them.
-async fn read_back(
-    job: &Job<'_>,
-    planned: &Planned,
-    fates: &mut [Fate],
-    journal: &mut Journal<'_>,
-) -> anyhow::Result<Option<String>> {
-    let (content_id, context) = (&job.content_id, job.context);
-    let updated: Vec<bool> = fates.iter().map(|fate| matches!(fate, Fate::Updated)).collect();
-    let written =
-        planned.lines()?.enumerate().filter(|(index, _)| updated.get(*index).copied().unwrap_or(false));
-    let total = updated.iter().filter(|updated| **updated).count();
-    let progress = context.progress.step("read back", Some(total as u64));
-    let mut reads = stream::iter(ChunksOf { items: written, size: ASSETS_PER_READ })
-        .map(|chunk| async move {
-            let chunk = chunk
-                .into_iter()
-                .map(|(index, line)| Ok((index, line?)))
-                .collect::<anyhow::Result<Vec<_>>>()?;
-            let ids: Vec<AssetId> = chunk.iter().map(|(_, line)| line.asset_id).collect();
-            let answers =
-                content_id.live_values(&ids).await.context("what was written could not be read back")?;
-            anyhow::Ok((chunk, answers))
-        })
-        .buffered(job.cleanup.youtube.max_in_flight);
-    let mut first = None;
-    while let Some((chunk, answers)) = reads.try_next().await? {
-        progress.advance(chunk.len() as u64);
-        for (index, line) in chunk {
-            let found = match answers.get(&line.asset_id) {
-                Some(LiveAnswer::Found { custom_id, .. }) => custom_id.as_deref(),
-                _ => None,
-            };
-            if found == line.new.as_deref() {
-                continue;
+/// A place in the plan: its lines are read one after the other, never all held.
+struct Place<'p> {
+    planned: &'p Planned,
+    lines: Option<Box<dyn Iterator<Item = anyhow::Result<PlanLine>> + Send>>,
+    next: usize,
+}
+
+impl<'p> Place<'p> {
+    fn at_the_start(planned: &'p Planned) -> Self {
+        Self { planned, lines: None, next: 0 }
+    }
+
+    /// The line of this number. One that was passed already is read from the start again.
+    fn line(&mut self, index: usize) -> anyhow::Result<PlanLine> {
+        let mut lines = match self.lines.take() {
+            Some(lines) if index >= self.next => lines,
+            _ => {
+                self.next = 0;
+                Box::new(self.planned.lines()?)
             }
-            let reason = format!("{} carries {found:?} after {:?} was written", line.asset_id, line.new);
-            tracing::error!(asset_id = %line.asset_id, reason, "written value not kept");
-            context.count(|tally| {
-                tally.assets.updated -= 1;
-                tally.assets.failed += 1;
-            });
-            first.get_or_insert_with(|| reason.clone());
-            fates[index] = Fate::Failed(Box::new(Failure { code: "not_kept".to_owned(), reason }));
-            journal.add(&line, &fates[index]);
-        }
-    }
-    Ok(first)
-}
-
-struct ChunksOf<I> {
-    items: I,
-    size: usize,
-}
-
-impl<I: Iterator> Iterator for ChunksOf<I> {
-    type Item = Vec<I::Item>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let chunk: Vec<I::Item> = self.items.by_ref().take(self.size).collect();
-        (!chunk.is_empty()).then_some(chunk)
+        };
+        let line = lines.nth(index - self.next).context("the plan has fewer lines than it was made of")??;
+        self.next = index + 1;
+        self.lines = Some(lines);
+        Ok(line)
     }
 }
 
@@ -345,6 +388,7 @@ fn tell(job: &mut Job<'_>, planned: &Planned, fates: &[Fate]) -> anyhow::Result<
         match fate {
             Fate::Updated => job.export_line(&line, "updated", Some(&line.reason)),
             Fate::NotReached => job.export_line(&line, "not_reached", None),
+            Fate::Unknown(failure) => job.export_line(&line, "unknown", Some(&failure.code)),
             Fate::ChangedSince => job.export_line(&line, "skipped", Some("changed_since")),
             Fate::Failed(failure) => {
                 job.export_line(&line, "failed", Some(&failure.code));
@@ -355,36 +399,83 @@ fn tell(job: &mut Job<'_>, planned: &Planned, fates: &[Fate]) -> anyhow::Result<
     Ok(())
 }
 
-/// The outcomes, in parts: an object store cannot append. Of two lines about one asset the later one counts.
-struct Journal<'a> {
-    context: &'a Context<Tally>,
-    part: usize,
-    lines: Vec<String>,
+/// Keeps outcomes as a part of the journal: an object store cannot append.
+async fn keep(context: &Context<Tally>, part: u32, outcomes: &[Outcome]) -> anyhow::Result<()> {
+    let mut lines = Vec::new();
+    for outcome in outcomes {
+        lines.extend_from_slice(outcome.to_json()?.as_bytes());
+        lines.push(b'\n');
+    }
+    Ok(context.run_folder()?.put(&format!("outcomes-{part:04}.jsonl"), lines).await?)
 }
 
-impl Journal<'_> {
-    fn add(&mut self, line: &PlanLine, fate: &Fate) {
-        let (outcome, failure) = match fate {
-            Fate::Updated => ("updated", None),
-            Fate::ChangedSince => ("skipped", None),
-            Fate::Failed(failure) => ("failed", Some(failure)),
-            Fate::NotReached => return,
-        };
-        let code = failure.map(|failure| failure.code.as_str());
-        let code = code.or(matches!(fate, Fate::ChangedSince).then_some("changed_since"));
-        let reason = failure.map(|failure| &failure.reason);
-        let entry = json!({"asset_id": line.asset_id, "outcome": outcome, "new": line.new, "code": code, "reason": reason});
-        self.lines.push(format!("{entry}\n"));
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use dn_domain::id::{ChannelId, VideoId};
+
+    use super::*;
+
+    fn line() -> PlanLine {
+        PlanLine {
+            asset_id: AssetId::parse("A1000000000000001").unwrap(),
+            videos: vec![VideoId::parse("vid00000001").unwrap()],
+            channel_id: ChannelId::parse("UCaaaaaaaaaaaaaaaaaaaaaa").unwrap(),
+            old: None,
+            new: Some("artist-one".to_owned()),
+            reason: Cow::Borrowed("empty"),
+            artists: Vec::new(),
+            row: 1,
+            report_etag: None,
+        }
     }
 
-    async fn flush(&mut self) -> anyhow::Result<()> {
-        if self.lines.is_empty() {
-            return Ok(());
+    fn answer(kind: CallErrorKind, tries: u32) -> (Answer, bool) {
+        let error = CallError {
+            operation: "youtube assets.patch".to_owned(),
+            target: String::new(),
+            kind,
+            reason: "no".to_owned(),
+            tries,
+            elapsed: Duration::ZERO,
+        };
+        let (answer, ends) = judge(&line(), Err(NoEcho::Call(error)));
+        (answer, ends.is_some())
+    }
+
+    #[tokio::test]
+    async fn p08_a_write_that_panics_leaves_its_row_in_doubt_and_the_others_alone() {
+        let rows: Vec<u32> = Vec::new();
+        let panicked = contained(async move {
+            assert!(rows[0] > 0, "never reached");
+            Ok(Echo::Written)
+        })
+        .await;
+        let (answer, ends) = judge(&line(), panicked);
+        assert!(matches!(answer, Answer::Unknown(failure) if failure.code == "bug") && ends.is_none());
+        assert!(matches!(contained(async { Ok(Echo::Written) }).await, Ok(Echo::Written)));
+    }
+
+    #[test]
+    fn a18_only_a_write_refused_at_its_first_try_is_known_not_to_have_been_carried_out() {
+        let refused = || CallErrorKind::Refused { code: "invalidValue".to_owned() };
+        assert!(matches!(answer(refused(), 1), (Answer::Refused(_), false)));
+        assert!(matches!(answer(refused(), 2), (Answer::Unknown(_), false)), "the first answer was lost");
+        assert!(matches!(answer(CallErrorKind::Exhausted, 5), (Answer::Unknown(_), false)));
+        assert!(matches!(answer(CallErrorKind::BadAnswer, 3), (Answer::Unknown(_), false)));
+        for (kind, tries, is_unknown) in [
+            (CallErrorKind::QuotaExhausted, 1, false),
+            (CallErrorKind::QuotaExhausted, 2, true),
+            (CallErrorKind::Interrupted, 0, false),
+            (CallErrorKind::Interrupted, 1, true),
+            (CallErrorKind::LockLost, 0, false),
+            (CallErrorKind::PatienceOver, 1, true),
+        ] {
+            let (answer, ends) = answer(kind, tries);
+            assert!(
+                ends && matches!(answer, Answer::EndsTheRun { unknown } if unknown.is_some() == is_unknown)
+            );
         }
-        let name = format!("outcomes-{:04}.jsonl", self.part + 1);
-        self.context.run_folder()?.put(&name, self.lines.concat().into_bytes()).await?;
-        self.part += 1;
-        self.lines.clear();
-        Ok(())
     }
 }

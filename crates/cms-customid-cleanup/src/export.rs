@@ -20,7 +20,8 @@ pub(crate) struct ExportedVideo<'a> {
     pub asset_id: Option<AssetId>,
     pub old: Option<&'a str>,
     pub new: Option<&'a str>,
-    /// `updated`, `planned` (dry run), `already_right`, `skipped`, `conflict`, `failed`, `not_reached`.
+    /// `updated`, `planned` (dry run), `already_right`, `skipped`, `conflict`, `failed`, `unknown` (sent, its answer lost and
+    /// the run ended before it was read back), `not_reached`.
     pub outcome: &'a str,
     pub reason: Option<&'a str>,
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use dn_core::store;
 use dn_core::task::{Context, Ended, Exit, InputError, Scratch};
-use dn_domain::cleanup_plan::PlanLine;
+use dn_domain::cleanup_plan::{PlanLine, PlanLineError};
 use dn_domain::partner_channels::PartnerChannels;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -127,9 +127,15 @@ impl KeptPlan {
         Ok(Self { inputs, path })
     }
 
-    /// Its lines, in order.
+    /// Its lines, in order. One that is no line of a plan as this program makes them is refused.
     pub fn lines(&self) -> anyhow::Result<impl Iterator<Item = anyhow::Result<PlanLine>> + use<>> {
-        read_lines(&self.path)
+        let lines = read_lines(&self.path)?;
+        Ok(lines.map(|line| {
+            line.map_err(|error| match error.downcast_ref::<PlanLineError>() {
+                Some(_) => Ended::new(Exit::InputRefused, format!("{error:#}; make a new plan")).into(),
+                None => error,
+            })
+        }))
     }
 }
 

@@ -22,8 +22,6 @@ mod report;
 mod runs;
 pub mod trigger;
 
-#[doc(hidden)]
-pub use replay::note_failures;
 pub use report::Tally;
 
 use std::path::PathBuf;

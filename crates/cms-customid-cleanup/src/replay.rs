@@ -1,7 +1,7 @@
 //! Kept plans: applying one later, and taking one back. Compare before write: a live value that is not the one the
 //! plan knew is somebody's, and stays.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use anyhow::Context as _;
 use dn_core::store;
 use dn_core::task::{Ended, Exit, InputError, Scratch};
 use dn_core::youtube::content_id::ASSETS_PER_READ;
+use dn_domain::cleanup_plan::carry_out::{not_written, read_outcomes};
 use dn_domain::cleanup_plan::{PlanLine, Replay, replay};
 use dn_domain::id::AssetId;
 use dn_domain::partner_channels::PartnerChannels;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use serde::Deserialize;
 
 use crate::job::{Job, live};
 use crate::kept_plan::{KeptPlan, PlanInputs, Planned, fingerprint, keep_inputs};
@@ -47,40 +47,18 @@ pub(crate) async fn check_inputs(
     Err(Ended::new(Exit::InputRefused, message).into())
 }
 
-/// The assets that a run failed to write: they are not its to take back.
-pub(crate) async fn failed_assets(job: &Job<'_>, run_id: &str) -> anyhow::Result<BTreeSet<AssetId>> {
+/// The assets that a run says it did not write: they are not its to take back.
+pub(crate) async fn failed_assets(job: &Job<'_>, run_id: &str) -> anyhow::Result<HashSet<AssetId>> {
     let store = job.context.store()?;
-    let mut failed = BTreeSet::new();
+    let mut outcomes = Vec::new();
     for part in store.list(&format!("cms-customid-cleanup/runs/{run_id}/outcomes-")).await? {
         let Some((bytes, _)) = store.get(&part.key, MAX_OUTCOMES_BYTES).await? else { continue };
-        note_failures(&bytes, &mut failed).map_err(|error| {
-            Ended::new(
-                Exit::InputRefused,
-                format!("{} has a line that is no outcome: {error}", store.uri(&part.key)),
-            )
+        let read = read_outcomes(&bytes).map_err(|error| {
+            Ended::new(Exit::InputRefused, format!("{} is refused: {error}", store.uri(&part.key)))
         })?;
+        outcomes.extend(read);
     }
-    Ok(failed)
-}
-
-/// Goes through one part of the outcomes; of two lines about one asset the later one counts.
-pub fn note_failures(part: &[u8], failed: &mut BTreeSet<AssetId>) -> Result<(), serde_json::Error> {
-    #[derive(Deserialize)]
-    struct Outcome {
-        asset_id: AssetId,
-        outcome: String,
-    }
-    for line in part.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        // What is passed over in a line is not looked at; damaged bytes in it are damage all the same.
-        let line = std::str::from_utf8(line).map_err(serde::de::Error::custom)?;
-        let outcome: Outcome = serde_json::from_str(line)?;
-        if outcome.outcome == "updated" {
-            failed.remove(&outcome.asset_id);
-        } else {
-            failed.insert(outcome.asset_id);
-        }
-    }
-    Ok(())
+    Ok(not_written(outcomes))
 }
 
 /// Compares every line with the live value and keeps the writes that are left as this run's own plan, with the old

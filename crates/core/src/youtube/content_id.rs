@@ -17,6 +17,9 @@ use crate::transport::{Answer, Call, CallError, CallErrorKind, Transport, Verdic
 
 /// `assets.list` takes so many ids a call at most.
 pub const ASSETS_PER_READ: usize = 50;
+/// The code of a write that was refused because of the state that the asset is in (409, 412), whatever word the service
+/// has for it.
+pub const WRITE_CONFLICT: &str = "write_conflict";
 /// What is asked for of an asset: the rest of its metadata is not ours to look at.
 const FIELDS: &str = "kind,items(id,aliasId,type,metadataMine(customId,artist))";
 /// What a replacement needs of an asset: all that it replaces.

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::content_id::WRITE_CONFLICT;
 use crate::transport::Answer;
 use crate::transport::error::excerpt;
 use crate::transport::verdict::{Verdict, by_status};
@@ -39,11 +40,16 @@ struct Detail {
 /// The verdict on an answer of one of Google's APIs.
 pub fn judge(answer: &Answer, kind: Kind) -> Verdict {
     let retry_after = answer.retry_after();
+    let conflict = |reason| Verdict::Refused { code: WRITE_CONFLICT.to_owned(), reason };
+    let is_conflict = matches!(answer.status, 409 | 412) && kind == Kind::Write;
     if (200..300).contains(&answer.status) {
         return Verdict::Success;
     }
     let Ok(Body { error }) = serde_json::from_slice::<Body>(&answer.body) else {
         let reason = format!("HTTP {}: {}", answer.status, excerpt(&answer.body));
+        if is_conflict {
+            return conflict(reason);
+        }
         return match by_status(answer.status, &reason, retry_after) {
             Verdict::Fatal { reason } if answer.status == 403 && kind == Kind::Write => {
                 Verdict::Refused { code: "forbidden".to_owned(), reason }
@@ -80,6 +86,7 @@ pub fn judge(answer: &Answer, kind: Kind) -> Verdict {
         // Whatever word Google has for it (newer services say PERMISSION_DENIED): this asset may not be written.
         (403, _) => Verdict::Refused { code: "forbidden".to_owned(), reason },
         (404, _) if kind == Kind::Write => Verdict::Refused { code: "gone".to_owned(), reason },
+        (409 | 412, _) if is_conflict => conflict(reason),
         (408 | 500..=599, _) => Verdict::Transient { reason, retry_after },
         (300..=399, _) => by_status(answer.status, &reason, None),
         _ => Verdict::Refused { code, reason },
@@ -118,6 +125,19 @@ mod tests {
     ) {
         let verdict = verdict(status, reason, kind);
         assert!(format!("{verdict:?}").starts_with(expected), "{verdict:?}");
+    }
+
+    #[rstest::rstest]
+    #[case(409, r#"{"error":{"code":409,"message":"m","errors":[{"reason":"conflict"}]}}"#)]
+    #[case(412, r#"{"error":{"code":412,"message":"m","errors":[{"reason":"conditionNotMet"}]}}"#)]
+    #[case(412, "Precondition Failed")]
+    fn a14_a_conflict_is_known_by_its_status(#[case] status: u16, #[case] body: &'static str) {
+        let answer = Answer { status, headers: http::HeaderMap::new(), body: body.into() };
+        let Verdict::Refused { code, reason } = judge(&answer, Kind::Write) else { panic!("not refused") };
+        assert!(code == WRITE_CONFLICT && reason.contains(&status.to_string()), "{code}: {reason}");
+        assert!(
+            !matches!(judge(&answer, Kind::Read), Verdict::Refused { code, .. } if code == WRITE_CONFLICT)
+        );
     }
 
     #[test]

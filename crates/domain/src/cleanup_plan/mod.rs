@@ -2,9 +2,10 @@
 //!
 //! Three steps: [`Scan`] gathers the partner assets out of the rows of a video report, [`decide_from_report`] settles
 //! what the report alone settles and names the rest as candidates for the live read, and [`decide`] judges each
-//! candidate by its live value. The custom ID decides who is paid, so every doubt ends in leaving a value alone.
+//! candidate by its live value. [`carry_out`] is how the plan is then carried out. The custom ID decides who is paid, so every doubt ends in leaving a value alone.
 
 mod asset;
+pub mod carry_out;
 mod decide;
 mod guard;
 mod overview;
