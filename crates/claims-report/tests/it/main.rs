@@ -143,6 +143,7 @@ fn the_json_has_every_key_and_the_same_counts() {
       "dryRun": true,
       "error": null,
       "exitCode": 0,
+      "fetched": null,
       "status": "success",
       "videoRowCount": 6,
       "videos": {
@@ -157,7 +158,8 @@ fn the_json_has_every_key_and_the_same_counts() {
         "rowCount": 6,
         "rowsWithAssetCount": 5,
         "sizeBytes": 594
-      }
+      },
+      "week": null
     }
     "#);
 }
