@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::google_error::{Kind, judge};
+use super::google_error::{Kind, judge_read};
 use crate::transport::client::target;
 use crate::transport::error::excerpt;
 use crate::transport::{Answer, Call, CallError, CallErrorKind, Transport, Verdict};
@@ -368,23 +368,6 @@ impl ContentId {
             .append_pair("onBehalfOfContentOwner", &self.content_owner)
             .append_pair("prettyPrint", "false");
         url
-    }
-}
-
-/// Google's verdict, and for a success that its body can be read as what was asked for.
-fn judge_read<T: for<'de> Deserialize<'de>>(answer: &Answer, kind: Kind) -> Verdict {
-    match judge(answer, kind) {
-        Verdict::Success => match serde_json::from_slice::<T>(&answer.body) {
-            Ok(_) => Verdict::Success,
-            Err(error) => Verdict::Unreadable {
-                reason: format!(
-                    "HTTP {} with a body that is no answer ({error}): {}",
-                    answer.status,
-                    excerpt(&answer.body)
-                ),
-            },
-        },
-        verdict => verdict,
     }
 }
 

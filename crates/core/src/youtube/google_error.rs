@@ -93,6 +93,23 @@ pub fn judge(answer: &Answer, kind: Kind) -> Verdict {
     }
 }
 
+/// Google's verdict, and for a success that its body can be read as what was asked for.
+pub fn judge_read<T: serde::de::DeserializeOwned>(answer: &Answer, kind: Kind) -> Verdict {
+    match judge(answer, kind) {
+        Verdict::Success => match serde_json::from_slice::<T>(&answer.body) {
+            Ok(_) => Verdict::Success,
+            Err(error) => Verdict::Unreadable {
+                reason: format!(
+                    "HTTP {} with a body that is no answer ({error}): {}",
+                    answer.status,
+                    excerpt(&answer.body)
+                ),
+            },
+        },
+        verdict => verdict,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

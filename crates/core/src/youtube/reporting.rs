@@ -12,9 +12,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::google_error::{Kind, judge};
-use crate::transport::error::excerpt;
-use crate::transport::{Answer, Call, CallError, CallErrorKind, Transport, Verdict};
+use super::google_error::{Kind, judge, judge_read};
+use crate::transport::{Call, CallError, CallErrorKind, Transport};
 
 /// Reports live so long.
 pub const LIFE_DAYS: i64 = 60;
@@ -200,7 +199,7 @@ impl Reporting {
                 url.query_pairs_mut().append_pair("pageToken", &token);
             }
             let call = Self::call(operation, url);
-            let answer = self.transport.send(&call, &judge_page::<P>).await?;
+            let answer = self.transport.send(&call, &|answer| judge_read::<P>(answer, Kind::Read)).await?;
             let page: P = serde_json::from_slice(&answer.body)
                 .map_err(|error| unusable(&call, &format!("the page cannot be read: {error}")))?;
             let (more, next) = page.into_parts();
@@ -220,22 +219,6 @@ impl Reporting {
 
     fn call(operation: &'static str, url: url::Url) -> Call {
         Call { operation, method: Method::GET, url, headers: HeaderMap::new(), body: Bytes::new() }
-    }
-}
-
-fn judge_page<P: Page>(answer: &Answer) -> Verdict {
-    match judge(answer, Kind::Read) {
-        Verdict::Success => match serde_json::from_slice::<P>(&answer.body) {
-            Ok(_) => Verdict::Success,
-            Err(error) => Verdict::Unreadable {
-                reason: format!(
-                    "HTTP {} with a body that is no list ({error}): {}",
-                    answer.status,
-                    excerpt(&answer.body)
-                ),
-            },
-        },
-        verdict => verdict,
     }
 }
 
