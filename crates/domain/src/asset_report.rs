@@ -6,13 +6,60 @@ use std::io::Read;
 
 use crate::claim_report::count_under;
 use crate::id::{AssetId, IdError};
-use crate::printable::printable;
+use crate::number;
+pub use crate::number::NumberError;
 use crate::refusal::{Refusal, RefusalKind};
 use crate::report_kind::{ReportKind, expect_kind};
-use crate::table::{BadRow, Cells, Next, Place, Table};
+use crate::table::{BadRow, Cells, Next, Optional, Place, Table, optional_cells, optional_columns};
 
 /// The columns that must be there.
 pub const REQUIRED: [&str; 3] = ["asset_id", "asset_type", "active_claims"];
+
+optional_columns! {
+    /// What the weekly report reads of an asset where the report has it.
+    AssetColumn {
+        /// A daily mean of views.
+        DailyViews = "approx_daily_views",
+        /// A daily mean of engaged views, another measure: the two are never mixed.
+        DailyEngagedViews = "approx_daily_engaged_views",
+        /// The assets that were merged into this one.
+        ConstituentAssetId = "constituent_asset_id",
+        /// The references that match, separated by `|`.
+        ActiveReferenceId = "active_reference_id",
+        /// The references that no longer match, separated by `|`.
+        InactiveReferenceId = "inactive_reference_id",
+        /// The asset's labels.
+        Labels = "asset_labels",
+        /// What happens to a video that matches.
+        MatchPolicy = "match_policy",
+        /// Whether assets were merged into this one.
+        IsMerged = "is_merged",
+        /// Who else claims to own it.
+        ConflictingOwner = "conflicting_owner",
+        /// Where.
+        ConflictingCountryCode = "conflicting_country_code",
+        /// What the content owner owns of it.
+        Ownership = "ownership",
+        /// The recording's ISRC, in music reports.
+        Isrc = "isrc",
+        /// The ISRC that YouTube shows.
+        DisplayIsrc = "display_isrc",
+        /// The ISRC that the content owner gave.
+        YourIsrc = "your_isrc",
+        /// The ISRC that others gave.
+        OtherIsrc = "other_isrc",
+        /// The release's UPC.
+        Upc = "upc",
+        /// The artist.
+        Artist = "artist",
+        /// The title.
+        Title = "asset_title",
+        /// The record label.
+        Label = "label",
+    }
+}
+
+optional_cells!(AssetRow, AssetColumn);
 
 /// An asset report being read.
 pub struct AssetReport<R: Read> {
@@ -20,12 +67,13 @@ pub struct AssetReport<R: Read> {
     columns: Columns,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Columns {
     asset_id: usize,
     asset_type: usize,
     active_claims: usize,
     custom_id: Option<usize>,
+    optional: Optional,
 }
 
 /// A line of the report.
@@ -40,16 +88,8 @@ pub enum AssetLine<'a> {
 #[derive(Clone, Copy)]
 pub struct AssetRow<'a> {
     cells: Cells<'a>,
-    columns: Columns,
+    columns: &'a Columns,
     place: Place,
-}
-
-/// A cell that should hold a whole number and does not.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{value}\" is not a whole number from 0 to {}", u64::MAX)]
-pub struct NumberError {
-    /// What stands there, escaped and shortened.
-    pub value: String,
 }
 
 impl<R: Read> AssetReport<R> {
@@ -75,6 +115,7 @@ impl<R: Read> AssetReport<R> {
             asset_type,
             active_claims: table.required(active_claims)?,
             custom_id: table.optional("custom_id"),
+            optional: Optional::find::<R, AssetColumn>(&table),
         };
         Ok(Self { table, columns })
     }
@@ -89,10 +130,15 @@ impl<R: Read> AssetReport<R> {
             Next::Misfit => Ok(Some(AssetLine::Bad(self.table.misfit()))),
             Next::Row => Ok(Some(AssetLine::Row(AssetRow {
                 cells: self.table.cells(),
-                columns: self.columns,
+                columns: &self.columns,
                 place: self.table.place(),
             }))),
         }
+    }
+
+    /// The optional columns that this report does not have, by name.
+    pub fn missing_columns(&self) -> Vec<&'static str> {
+        self.columns.optional.missing::<AssetColumn>()
     }
 
     /// The column names as they stand in the file.
@@ -141,15 +187,7 @@ impl<'a> AssetRow<'a> {
 
     /// How many active claims the asset has; an empty cell is none, never an error.
     pub fn active_claims(&self) -> Result<u64, NumberError> {
-        let cell = self.cells.trimmed(Some(self.columns.active_claims));
-        if cell.is_empty() {
-            return Ok(0);
-        }
-        std::str::from_utf8(cell)
-            .ok()
-            .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(|| NumberError { value: printable(cell) })
+        Ok(number::whole(self.cells.trimmed(Some(self.columns.active_claims)))?.unwrap_or(0))
     }
 
     /// All cells as they came, in the order of the report's columns.
@@ -234,5 +272,19 @@ mod tests {
         let Some(AssetLine::Row(row)) = report.next_row().unwrap() else { panic!("no row") };
         assert_eq!(row.active_claims().map_err(|_| ()), claims);
         assert_eq!(row.custom_id_bytes(), b"x");
+    }
+
+    #[test]
+    fn what_the_weekly_report_needs_is_read_where_it_is_there_and_named_where_it_is_not() {
+        let text = "asset_id,asset_type,active_claims,approx_daily_views,asset_title,active_reference_id\n\
+                    A000000000000001,WEB,1,\"1,2\",=x,a|b\n";
+        let mut report = AssetReport::open("x.csv", text.as_bytes()).unwrap();
+        assert!(report.missing_columns().contains(&"approx_daily_engaged_views"));
+        assert!(!report.missing_columns().contains(&"approx_daily_views"));
+        let Some(AssetLine::Row(row)) = report.next_row().unwrap() else { panic!("no row") };
+        assert_eq!(row.text(AssetColumn::Title), "=x");
+        assert_eq!(row.cell(AssetColumn::ActiveReferenceId), b"a|b");
+        assert!(row.number(AssetColumn::DailyViews).is_err());
+        assert_eq!(row.number(AssetColumn::DailyEngagedViews), Ok(None));
     }
 }

@@ -8,10 +8,80 @@ use crate::id::{AssetId, ChannelId, ClaimId, IdError, VideoId};
 use crate::printable::printable;
 use crate::refusal::Refusal;
 use crate::report_kind::{ReportKind, expect_kind};
-use crate::table::{BadRow, Cells, Next, Place, Table};
+use crate::table::{BadRow, Cells, Next, Optional, Place, Table, optional_cells, optional_columns};
 
 /// The columns that must be there; besides, one of `claim_type` and `claim_origin`.
 pub const REQUIRED: [&str; 3] = ["claim_id", "channel_id", "claim_status"];
+
+optional_columns! {
+    /// What the weekly report reads of a claim where the report has it.
+    ClaimColumn {
+        /// The reference that matched.
+        ReferenceId = "reference_id",
+        /// The reference's video.
+        ReferenceVideoId = "reference_video_id",
+        /// The asset's custom ID.
+        CustomId = "custom_id",
+        /// Why the claim has its status: `DISPUTED`, `RELEASED` and so on.
+        StatusDetail = "claim_status_detail",
+        /// How the claim came about: a match, by hand, an upload of the partner's own.
+        Origin = "claim_origin",
+        /// What is claimed: audio, video or both.
+        Type = "claim_type",
+        /// The uploader's name.
+        Uploader = "uploader",
+        /// The name of the claimed video's channel.
+        ChannelName = "channel_display_name",
+        /// The claimed video's title.
+        VideoTitle = "video_title",
+        /// Lifetime views of the claimed video.
+        Views = "views",
+        /// Lifetime engaged views, another measure: the two are never mixed.
+        EngagedViews = "engaged_views",
+        /// How much of the video matches, older reports.
+        MatchingLength = "video_matching_length",
+        /// How much of the video matches.
+        MatchingDuration = "matching_duration",
+        /// The longest match of one piece.
+        LongestMatch = "longest_match",
+        /// Who uploaded what: `UGC`, `PARTNER_UPLOADED` and so on.
+        ContentType = "content_type",
+        /// Where the claim earns.
+        PolicyMonetize = "claim_policy_monetize",
+        /// Where the claim only counts.
+        PolicyTrack = "claim_policy_track",
+        /// Where the claim blocks.
+        PolicyBlock = "claim_policy_block",
+        /// Where the asset's policy earns.
+        AssetPolicyMonetize = "asset_policy_monetize",
+        /// Where the asset's policy only counts.
+        AssetPolicyTrack = "asset_policy_track",
+        /// Where the asset's policy blocks.
+        AssetPolicyBlock = "asset_policy_block",
+        /// The day on which the claim was made.
+        CreatedDate = "claim_created_date",
+        /// The day on which the video was uploaded.
+        UploadDate = "video_upload_date",
+        /// The video's length.
+        DurationSeconds = "video_duration_sec",
+        /// The asset's title.
+        AssetTitle = "asset_title",
+        /// The asset's labels.
+        AssetLabels = "asset_labels",
+        /// The recording's ISRC.
+        Isrc = "isrc",
+        /// The artist.
+        Artist = "artist",
+        /// The release's UPC.
+        Upc = "upc",
+        /// The record label.
+        RecordLabel = "record_label",
+        /// Whether the video may be a Short.
+        IsShortsEligible = "is_shorts_eligible",
+    }
+}
+
+optional_cells!(ClaimRow, ClaimColumn);
 
 /// A claim report being read.
 pub struct ClaimReport<R: Read> {
@@ -19,7 +89,7 @@ pub struct ClaimReport<R: Read> {
     columns: Columns,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Columns {
     claim_id: usize,
     channel_id: usize,
@@ -28,6 +98,7 @@ struct Columns {
     claim_origin: Option<usize>,
     asset_id: Option<usize>,
     video_id: Option<usize>,
+    optional: Optional,
 }
 
 /// A line of the report.
@@ -42,7 +113,7 @@ pub enum ClaimLine<'a> {
 #[derive(Clone, Copy)]
 pub struct ClaimRow<'a> {
     cells: Cells<'a>,
-    columns: Columns,
+    columns: &'a Columns,
     place: Place,
 }
 
@@ -60,6 +131,7 @@ impl<R: Read> ClaimReport<R> {
             claim_origin: table.optional("claim_origin"),
             asset_id: table.optional("asset_id"),
             video_id: table.optional("video_id"),
+            optional: Optional::find::<R, ClaimColumn>(&table),
         };
         if columns.claim_type.is_none() && columns.claim_origin.is_none() {
             return Err(table.missing("claim_type"));
@@ -77,10 +149,15 @@ impl<R: Read> ClaimReport<R> {
             Next::Misfit => Ok(Some(ClaimLine::Bad(self.table.misfit()))),
             Next::Row => Ok(Some(ClaimLine::Row(ClaimRow {
                 cells: self.table.cells(),
-                columns: self.columns,
+                columns: &self.columns,
                 place: self.table.place(),
             }))),
         }
+    }
+
+    /// The optional columns that this report does not have, by name.
+    pub fn missing_columns(&self) -> Vec<&'static str> {
+        self.columns.optional.missing::<ClaimColumn>()
     }
 
     /// The column names as they stand in the file.
@@ -252,5 +329,21 @@ mod tests {
         assert_eq!((row.record(), row.line(), row.fields().len()), (1, 2, 5));
         let counts = ClaimReport::open("x.csv", text.as_bytes()).unwrap().count().unwrap();
         assert_eq!(counts.by_status["(none)"], 1);
+    }
+
+    #[test]
+    fn what_the_weekly_report_needs_is_read_where_it_is_there_and_named_where_it_is_not() {
+        let text = "claim_id,channel_id,claim_status,claim_origin,Reference ID,views,longest_match,is_shorts_eligible\n\
+                    c,UCalpha00000000000000000,ACTIVE,ID_MATCH, ref-1 ,12,0:09,Yes\n";
+        let mut report = ClaimReport::open("x.csv", text.as_bytes()).unwrap();
+        assert!(report.missing_columns().contains(&"engaged_views"));
+        assert!(!report.missing_columns().contains(&"views"));
+        let Some(ClaimLine::Row(row)) = report.next_row().unwrap() else { panic!("no row") };
+        assert_eq!(row.text(ClaimColumn::ReferenceId), "ref-1");
+        assert_eq!(row.number(ClaimColumn::Views), Ok(Some(12)));
+        assert_eq!(row.number(ClaimColumn::EngagedViews), Ok(None));
+        assert!(row.number(ClaimColumn::Origin).is_err());
+        assert_eq!(crate::number::seconds(row.cell(ClaimColumn::LongestMatch)), Some(9));
+        assert_eq!(crate::number::flag(row.cell(ClaimColumn::IsShortsEligible)), Some(true));
     }
 }

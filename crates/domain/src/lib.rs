@@ -5,19 +5,26 @@
 //! opens a file or a socket, waits, or knows the time: what is needed from outside is an argument.
 pub mod asset_report;
 pub mod backfill_plan;
+pub mod calendar;
 pub mod channel_sheet;
 pub mod claim_report;
 pub mod cleanup_plan;
+pub mod conflict_report;
 pub mod custom_id;
 pub mod drift;
 #[cfg(test)]
 mod fixture;
 pub mod id;
+pub mod isrc;
+pub mod number;
 pub mod partner_channels;
+pub mod platform_file;
 pub mod printable;
 pub mod refusal;
 pub mod reject_sheet;
 pub mod report_kind;
+pub mod rights_record;
+pub mod row_fault;
 pub mod table;
 pub mod tally;
 pub mod video_report;

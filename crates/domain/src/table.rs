@@ -7,6 +7,7 @@
 
 mod cells;
 mod header;
+mod optional;
 mod records;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::io::Read;
 
 pub use cells::{BadRow, Cells};
 pub(crate) use header::column_key;
+pub(crate) use optional::{Optional, OptionalColumn, optional_cells, optional_columns};
 pub use records::{MAX_FIELD_BYTES, MAX_RECORD_BYTES};
 
 use crate::refusal::{Refusal, RefusalKind};

@@ -10,7 +10,7 @@ use std::io::Read;
 use crate::id::{ChannelId, IdError, VideoId};
 use crate::refusal::Refusal;
 use crate::report_kind::{ReportKind, expect_kind};
-use crate::table::{BadRow, Cells, Next, Place, Table};
+use crate::table::{BadRow, Cells, Next, Optional, Place, Table, optional_cells, optional_columns};
 
 /// The columns that must be there.
 pub const REQUIRED: [&str; 4] = ["video_id", "channel_id", "asset_id", "custom_id"];
@@ -62,13 +62,47 @@ pub const COLUMNS: [&str; 43] = [
     "is_made_for_kids_user_selection",
 ];
 
+optional_columns! {
+    /// What the weekly report reads of a video where the report has it.
+    VideoColumn {
+        /// The channel's name.
+        ChannelName = "channel_display_name",
+        /// When the video was uploaded.
+        Uploaded = "time_uploaded",
+        /// When the video was published.
+        Published = "time_published",
+        /// Lifetime views.
+        Views = "views",
+        /// Lifetime engaged views, another measure: the two are never mixed.
+        EngagedViews = "engaged_views",
+        /// Who may watch it.
+        PrivacyStatus = "video_privacy_status",
+        /// How its claim came about.
+        ClaimOrigin = "claim_origin",
+        /// Who uploaded what.
+        ContentType = "content_type",
+        /// Whether the content owner claims it.
+        ClaimedByThisOwner = "claimed_by_this_owner",
+        /// Whether another owner claims it.
+        ClaimedByAnotherOwner = "claimed_by_another_owner",
+        /// Who.
+        OtherOwners = "other_owners_claiming",
+        /// What happens to it.
+        EffectivePolicy = "effective_policy",
+        /// The recording's ISRC.
+        Isrc = "isrc",
+    }
+}
+
+optional_cells!(VideoRow, VideoColumn);
+
 /// A video report being read.
 pub struct VideoReport<R: Read> {
     table: Table<R>,
     columns: Columns,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Columns {
     video_id: usize,
     channel_id: usize,
@@ -77,6 +111,7 @@ struct Columns {
     views: Option<usize>,
     title: Option<usize>,
     claim_id: Option<usize>,
+    optional: Optional,
 }
 
 /// A line of the report.
@@ -91,7 +126,7 @@ pub enum ReportLine<'a> {
 #[derive(Clone, Copy)]
 pub struct VideoRow<'a> {
     cells: Cells<'a>,
-    columns: Columns,
+    columns: &'a Columns,
     place: Place,
 }
 
@@ -109,6 +144,7 @@ impl<R: Read> VideoReport<R> {
             views: table.optional("views"),
             title: table.optional("video_title"),
             claim_id: table.optional("claim_id"),
+            optional: Optional::find::<R, VideoColumn>(&table),
         };
         Ok(Self { table, columns })
     }
@@ -124,10 +160,15 @@ impl<R: Read> VideoReport<R> {
             Next::Misfit => Ok(Some(ReportLine::Bad(self.table.misfit()))),
             Next::Row => Ok(Some(ReportLine::Row(VideoRow {
                 cells: self.table.cells(),
-                columns: self.columns,
+                columns: &self.columns,
                 place: self.table.place(),
             }))),
         }
+    }
+
+    /// The optional columns that this report does not have, by name.
+    pub fn missing_columns(&self) -> Vec<&'static str> {
+        self.columns.optional.missing::<VideoColumn>()
     }
 
     /// The column names as they stand in the file.

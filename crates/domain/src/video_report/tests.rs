@@ -127,6 +127,17 @@ fn v19_views_are_whole_numbers_or_unknown(#[case] cell: &str, #[case] views: Opt
 }
 
 #[test]
+fn what_the_weekly_report_needs_is_read_where_it_is_there_and_named_where_it_is_not() {
+    let text = "video_id,channel_id,asset_id,custom_id,views,time_published\na,b,c,d,7,2026-01-02\n";
+    let mut report = VideoReport::open("x.csv", text.as_bytes()).unwrap();
+    assert!(report.missing_columns().contains(&"engaged_views"));
+    let Some(ReportLine::Row(row)) = report.next_row().unwrap() else { panic!("no row") };
+    assert_eq!(row.number(VideoColumn::Views), Ok(Some(7)));
+    assert_eq!(row.number(VideoColumn::EngagedViews), Ok(None));
+    assert_eq!(row.cell(VideoColumn::Published), b"2026-01-02");
+}
+
+#[test]
 fn v09_a_misfit_keeps_its_cells_for_the_rejects() {
     let text = "video_id,channel_id,asset_id,custom_id\na,\"b,b\"\na,b,c,d\n";
     let mut report = VideoReport::open("x.csv", text.as_bytes()).unwrap();
