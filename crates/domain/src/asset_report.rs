@@ -180,6 +180,11 @@ impl<'a> AssetRow<'a> {
         String::from_utf8_lossy(self.cells.trimmed(Some(self.columns.asset_type)))
     }
 
+    /// The same, as bytes.
+    pub fn asset_type_bytes(&self) -> &'a [u8] {
+        self.cells.trimmed(Some(self.columns.asset_type))
+    }
+
     /// The custom ID's cell as it stands; empty where the report has no such column.
     pub fn custom_id_bytes(&self) -> &'a [u8] {
         self.cells.trimmed(self.columns.custom_id)

@@ -194,6 +194,17 @@ impl<'a> ClaimRow<'a> {
         ClaimId::parse_bytes(self.cells.trimmed(Some(self.columns.claim_id)))
     }
 
+    /// The claim's cell, checked and not copied: a report has millions of them.
+    pub fn claim_id_bytes(&self) -> Result<&'a [u8], IdError> {
+        let cell = self.cells.trimmed(Some(self.columns.claim_id));
+        ClaimId::check_bytes(cell).map(|()| cell)
+    }
+
+    /// The asset's cell as it stands; empty where the report has no such column.
+    pub fn asset_id_bytes(&self) -> &'a [u8] {
+        self.cells.trimmed(self.columns.asset_id)
+    }
+
     /// The channel of the claimed video.
     pub fn channel_id(&self) -> Result<ChannelId, IdError> {
         ChannelId::parse_bytes(self.cells.trimmed(Some(self.columns.channel_id)))

@@ -202,8 +202,13 @@ impl ClaimId {
 
     /// Reads the id from bytes; nothing is trimmed.
     pub fn parse_bytes(bytes: &[u8]) -> Result<Self, IdError> {
+        Self::check_bytes(bytes).map(|()| Self(ascii(bytes).into()))
+    }
+
+    /// Whether bytes are a claim ID, for whoever needs no copy of it.
+    pub fn check_bytes(bytes: &[u8]) -> Result<(), IdError> {
         if (1..=64).contains(&bytes.len()) && bytes.iter().copied().all(is_id_byte) {
-            Ok(Self(ascii(bytes).into()))
+            Ok(())
         } else {
             Err(IdError::new(Self::EXPECTED, bytes))
         }

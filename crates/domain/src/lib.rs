@@ -8,6 +8,7 @@ pub mod backfill_plan;
 pub mod calendar;
 pub mod channel_sheet;
 pub mod claim_report;
+pub mod claims;
 pub mod cleanup_plan;
 pub mod conflict_report;
 pub mod custom_id;

@@ -179,6 +179,11 @@ impl PartnerChannels {
         self.by_id.get(key).copied()
     }
 
+    /// The partner channel with this id.
+    pub fn partner(&self, channel_id: ChannelId) -> Option<&Partner> {
+        self.get(channel_id).map(|index| self.channel(index))
+    }
+
     /// The channel of an index that this same list gave.
     ///
     /// # Panics

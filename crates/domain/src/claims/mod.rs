@@ -1,0 +1,13 @@
+//! The weekly analysis: one week's reports and the weeks before them come in, a digest goes out. All of it pure.
+//!
+//! [`snapshot`] gathers a week from streamed rows; [`changes`] and [`movers`] compare weeks; [`quality`] says whether
+//! the week can be believed; [`alert`] is the frame that every finding is put into; [`digest`] holds what a renderer
+//! needs. A week that is missing is a gap, never a zero, and views and engaged views are never mixed.
+pub mod changes;
+pub mod mismatch;
+pub mod movers;
+pub mod snapshot;
+pub mod strings;
+pub mod week;
+#[cfg(test)]
+mod world;

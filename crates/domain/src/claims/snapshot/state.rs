@@ -1,0 +1,382 @@
+//! What is kept of a week.
+
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+
+use crate::claims::strings::{Strings, Text};
+use crate::claims::week::Week;
+use crate::id::{AssetId, ChannelId, VideoId};
+
+/// Below this length a match is short: music matched by chance or by a sample is mostly shorter than 10 s.
+pub const SHORT_MATCH_SECONDS: u32 = 10;
+
+/// A number that may be unknown, in 8 bytes. Unknown is not zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Known(u64);
+
+impl Known {
+    /// Nobody said.
+    pub const UNKNOWN: Self = Self(0);
+
+    /// A number that was said; the largest of all is kept as the one below it.
+    pub fn new(number: Option<u64>) -> Self {
+        Self(number.map_or(0, |number| number.saturating_add(1)))
+    }
+
+    /// The number, where there is one.
+    pub fn get(self) -> Option<u64> {
+        self.0.checked_sub(1)
+    }
+
+    /// The larger of two, a known one before an unknown.
+    pub fn max(self, other: Self) -> Self {
+        Self(self.0.max(other.0))
+    }
+
+    /// The sum of what is known.
+    pub fn plus(self, other: Self) -> Self {
+        match (self.get(), other.get()) {
+            (Some(a), Some(b)) => Self::new(Some(a.saturating_add(b))),
+            _ => self.max(other),
+        }
+    }
+}
+
+/// An asset as a week's reports show it. Its numbers are those of the asset report unless said otherwise.
+#[derive(Debug, Clone)]
+pub struct AssetState {
+    /// The asset.
+    pub id: AssetId,
+    /// Whether the asset report has it; others are known from claims and videos alone.
+    pub is_reported: bool,
+    /// Whether videos of several partner channels carry it, so that whose it is must be settled first.
+    pub is_shared: bool,
+    /// Which of its texts the asset report told, a bit each.
+    pub(super) told: u8,
+    /// Its custom ID.
+    pub custom_id: Text,
+    /// Its title. Hostile text.
+    pub title: Text,
+    /// Its artist. Hostile text.
+    pub artist: Text,
+    /// Its ISRC as it stands.
+    pub isrc: Text,
+    /// `SOUND_RECORDING` and so on.
+    pub asset_type: Text,
+    /// What happens to a video that matches.
+    pub match_policy: Text,
+    /// Who else claims to own it, by the asset or conflict report. Hostile text.
+    pub conflicting_owner: Text,
+    /// Where.
+    pub conflicting_countries: Text,
+    /// The partner's or other channel whose video carries it, by the video report.
+    pub channel: Option<ChannelId>,
+    /// How many active claims YouTube counts.
+    pub active_claims: Known,
+    /// A daily mean of views.
+    pub daily_views: Known,
+    /// A daily mean of engaged views.
+    pub daily_engaged_views: Known,
+    /// Lifetime views of all videos claimed for it, by the claim report.
+    pub claimed_views: Known,
+    /// Lifetime engaged views of the same.
+    pub claimed_engaged_views: Known,
+    /// References that match.
+    pub active_references: u32,
+    /// References that no longer match.
+    pub inactive_references: u32,
+    /// Claims by the claim report, whatever their state.
+    pub claims: u32,
+    /// Of them the active ones.
+    pub claims_active: u32,
+    /// Of them the inactive ones: released or closed.
+    pub claims_inactive: u32,
+    /// Of them those somebody disputes or has appealed.
+    pub claims_disputed: u32,
+    /// Rows of claims made in this week.
+    pub claims_created: u32,
+    /// Rows of claims whose match is short.
+    pub claims_short: u32,
+}
+
+/// A video by the video report.
+#[derive(Debug, Clone, Copy)]
+pub struct VideoState {
+    /// The video.
+    pub id: VideoId,
+    /// Its channel's position in [`Snapshot::channels`].
+    pub channel: u32,
+    /// Its asset's position in [`Snapshot::assets`], of several the first by id.
+    pub asset: Option<u32>,
+    /// Days from 2005-01-01 to its publication; 0 where that is unknown.
+    pub published: u16,
+    /// Its title. Hostile text.
+    pub title: Text,
+    /// Lifetime views.
+    pub views: Known,
+    /// Lifetime engaged views.
+    pub engaged_views: Known,
+}
+
+/// A channel: of the content owner by the video report, or of an uploader by the claim report.
+#[derive(Debug, Clone)]
+pub struct ChannelState {
+    /// The channel.
+    pub id: ChannelId,
+    /// Its name. Hostile text.
+    pub name: Text,
+    /// Rows of the video report, those that say again what another says included.
+    pub video_rows: u32,
+    /// Videos.
+    pub videos: u32,
+    /// Lifetime views of them all.
+    pub views: Known,
+    /// Lifetime engaged views of them all.
+    pub engaged_views: Known,
+    /// Rows of claims on its videos.
+    pub claims: u32,
+    /// Of them the active ones.
+    pub claims_active: u32,
+    /// Of them the inactive ones.
+    pub claims_inactive: u32,
+    /// Of them the disputed ones.
+    pub claims_disputed: u32,
+    /// Of them those made in this week.
+    pub claims_created: u32,
+    /// Of them those with a short match.
+    pub claims_short: u32,
+}
+
+/// A reference by the claim report.
+#[derive(Debug, Clone)]
+pub struct ReferenceState {
+    /// The reference as it stands.
+    pub id: Text,
+    /// Its asset's position in [`Snapshot::assets`], of several the first by id.
+    pub asset: Option<u32>,
+    /// Rows of claims it raised.
+    pub claims: u32,
+    /// Of them the active ones.
+    pub claims_active: u32,
+    /// Of them the inactive ones.
+    pub claims_inactive: u32,
+    /// Of them the disputed ones.
+    pub claims_disputed: u32,
+    /// Of them those made in this week.
+    pub claims_created: u32,
+    /// How long the matches are.
+    pub lengths: LengthCounts,
+}
+
+/// Lengths of matches in steps, in 60 bytes whatever their number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LengthCounts([u32; STEPS.len()]);
+
+/// Where each step begins, in seconds: fine around the border of a short match, coarse above a song's refrain.
+const STEPS: [u32; 15] = [0, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300, 600, 1800];
+
+impl LengthCounts {
+    /// Counts a match.
+    pub fn add(&mut self, seconds: u32) {
+        let step = STEPS.iter().rposition(|start| *start <= seconds).unwrap_or_default();
+        self.0[step] = self.0[step].saturating_add(1);
+    }
+
+    /// How many matches were counted.
+    pub fn count(&self) -> u64 {
+        self.0.iter().map(|count| u64::from(*count)).sum()
+    }
+
+    /// How many of them are short.
+    pub fn short(&self) -> u64 {
+        STEPS
+            .iter()
+            .zip(self.0)
+            .filter(|(start, _)| **start < SHORT_MATCH_SECONDS)
+            .map(|(_, count)| u64::from(count))
+            .sum()
+    }
+
+    /// Where the step of the middle match begins: the median, rounded down to a step.
+    pub fn median_seconds(&self) -> Option<u32> {
+        let middle = self.count().checked_sub(1)? / 2;
+        let mut passed = 0;
+        STEPS
+            .iter()
+            .zip(self.0)
+            .find(|(_, count)| {
+                passed += u64::from(*count);
+                passed > middle
+            })
+            .map(|(start, _)| *start)
+    }
+}
+
+/// What a claim is worth watching for, in rising order: of rows that disagree about one claim the highest stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimState {
+    /// A status that this program does not know.
+    Other,
+    /// No longer held: released, closed, taken over.
+    Inactive,
+    /// Held.
+    Active,
+    /// Not yet decided about.
+    Pending,
+    /// The uploader disputes it.
+    Disputed,
+    /// The uploader has appealed: seven days are left.
+    Appealed,
+}
+
+impl ClaimState {
+    const ALL: [Self; 6] =
+        [Self::Other, Self::Inactive, Self::Active, Self::Pending, Self::Disputed, Self::Appealed];
+
+    /// The state by `claim_status` and `claim_status_detail`. A dispute shows as pending with a detail that says so.
+    pub fn of(status: &[u8], detail: &[u8]) -> Self {
+        if status.eq_ignore_ascii_case(b"ACTIVE") {
+            Self::Active
+        } else if status.eq_ignore_ascii_case(b"INACTIVE") {
+            Self::Inactive
+        } else if status.eq_ignore_ascii_case(b"PENDING") {
+            let detail = detail.to_ascii_uppercase();
+            let says = |word: &[u8]| memchr::memmem::find(&detail, word).is_some();
+            if says(b"APPEAL") {
+                Self::Appealed
+            } else if says(b"DISPUT") {
+                Self::Disputed
+            } else {
+                Self::Pending
+            }
+        } else {
+            Self::Other
+        }
+    }
+
+    /// Whether the uploader objects.
+    pub fn is_disputed(self) -> bool {
+        matches!(self, Self::Disputed | Self::Appealed)
+    }
+}
+
+/// A claim, in 16 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClaimEntry {
+    /// The fingerprint of the claim's ID.
+    pub(super) key: u64,
+    /// Part of the fingerprint of its row.
+    pub(super) row: u32,
+    /// The asset's position, and the state in the low three bits.
+    pub(super) asset_and_state: u32,
+}
+
+/// The asset's position of a claim whose row names none.
+pub(super) const NO_ASSET: u32 = u32::MAX >> 3;
+
+impl ClaimEntry {
+    /// A claim as a history gives it back.
+    pub fn new(key: u64, asset: Option<u32>, state: ClaimState) -> Self {
+        let state_bits = ClaimState::ALL.iter().position(|known| *known == state).unwrap_or_default();
+        let asset = asset.filter(|asset| *asset < NO_ASSET).unwrap_or(NO_ASSET);
+        Self { key, row: 0, asset_and_state: (asset << 3) | u32::try_from(state_bits).unwrap_or_default() }
+    }
+
+    /// The fingerprint of the claim's ID, the same in every run.
+    pub fn key(&self) -> u64 {
+        self.key
+    }
+
+    /// The position of its asset in [`Snapshot::assets`].
+    pub fn asset(&self) -> Option<u32> {
+        Some(self.asset_and_state >> 3).filter(|asset| *asset != NO_ASSET)
+    }
+
+    /// Its state.
+    pub fn state(&self) -> ClaimState {
+        usize::try_from(self.asset_and_state & 7)
+            .ok()
+            .and_then(|bits| ClaimState::ALL.get(bits).copied())
+            .unwrap_or(ClaimState::Other)
+    }
+}
+
+/// What a report came to, to be held against the same report of another week.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportFacts {
+    /// Rows, all of them: `used + duplicates + rejected`.
+    pub rows: u64,
+    /// Rows that were used.
+    pub used: u64,
+    /// Rows that say again, cell for cell, what another says.
+    pub duplicates: u64,
+    /// Rows that cannot be used.
+    pub rejected: u64,
+    /// Different things (assets, claims, videos, conflicts) in the rows used.
+    pub entries: u64,
+    /// Channels in the rows used.
+    pub channels: u64,
+    /// Lifetime views (assets: a daily mean), each thing once; none where the report does not say.
+    pub views: Option<u64>,
+    /// The same in engaged views.
+    pub engaged_views: Option<u64>,
+    /// Active claims.
+    pub active_claims: Option<u64>,
+    /// A sum over the rows in which their order does not matter: equal means the same rows.
+    pub fingerprint: u64,
+    /// Columns that the weekly report would read and that are not there.
+    pub missing_columns: Vec<String>,
+}
+
+/// A week.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The week.
+    pub week: Week,
+    /// The texts of all that follows.
+    pub strings: Strings,
+    /// Assets by id.
+    pub assets: Vec<AssetState>,
+    /// Videos by id.
+    pub videos: Vec<VideoState>,
+    /// Channels by id.
+    pub channels: Vec<ChannelState>,
+    /// References by id.
+    pub references: Vec<ReferenceState>,
+    /// Claims by key, each once.
+    pub claims: Vec<ClaimEntry>,
+    /// The reports that were read; a report that is not here was not given, which is not the same as empty.
+    pub reports: HashMap<super::Source, ReportFacts>,
+}
+
+impl Snapshot {
+    /// The asset, if the week knows it.
+    pub fn asset(&self, id: AssetId) -> Option<&AssetState> {
+        self.assets.binary_search_by_key(&id, |asset| asset.id).ok().and_then(|index| self.assets.get(index))
+    }
+
+    /// The asset at a position.
+    pub fn asset_at(&self, position: u32) -> Option<&AssetState> {
+        self.assets.get(usize::try_from(position).ok()?)
+    }
+
+    /// The channel, if the week knows it.
+    pub fn channel(&self, id: ChannelId) -> Option<&ChannelState> {
+        self.channels
+            .binary_search_by_key(&id, |channel| channel.id)
+            .ok()
+            .and_then(|index| self.channels.get(index))
+    }
+
+    /// The channel at a position.
+    pub fn channel_at(&self, position: u32) -> Option<&ChannelState> {
+        self.channels.get(usize::try_from(position).ok()?)
+    }
+
+    /// The text.
+    pub fn text(&self, text: Text) -> &str {
+        self.strings.get(text)
+    }
+}

@@ -1,0 +1,260 @@
+use std::fmt::Write as _;
+
+use super::*;
+use crate::claims::world::{World, any_world, catalogue, rows};
+use proptest::prelude::*;
+
+/// Everything a week says, texts resolved.
+fn shown(week: &Snapshot) -> String {
+    let mut shown = String::new();
+    for asset in &week.assets {
+        let texts = [
+            asset.custom_id,
+            asset.title,
+            asset.artist,
+            asset.isrc,
+            asset.asset_type,
+            asset.conflicting_owner,
+            asset.conflicting_countries,
+        ]
+        .map(|text| week.text(text));
+        let numbers = [
+            asset.active_claims,
+            asset.daily_views,
+            asset.daily_engaged_views,
+            asset.claimed_views,
+            asset.claimed_engaged_views,
+        ]
+        .map(Known::get);
+        let counts = [
+            asset.active_references,
+            asset.inactive_references,
+            asset.claims,
+            asset.claims_active,
+            asset.claims_inactive,
+            asset.claims_disputed,
+            asset.claims_created,
+            asset.claims_short,
+        ];
+        let _ = writeln!(
+            shown,
+            "{} {} {} {:?} {texts:?} {numbers:?} {counts:?}",
+            asset.id, asset.is_reported, asset.is_shared, asset.channel
+        );
+    }
+    for video in &week.videos {
+        let _ = writeln!(
+            shown,
+            "{} {:?} {:?} {} {:?} {:?} {}",
+            video.id,
+            week.channel_at(video.channel).map(|channel| channel.id),
+            video.asset.and_then(|asset| week.asset_at(asset)).map(|asset| asset.id),
+            week.text(video.title),
+            video.views.get(),
+            video.engaged_views.get(),
+            video.published
+        );
+    }
+    for channel in &week.channels {
+        let counts = [
+            channel.video_rows,
+            channel.videos,
+            channel.claims,
+            channel.claims_active,
+            channel.claims_inactive,
+            channel.claims_disputed,
+            channel.claims_created,
+            channel.claims_short,
+        ];
+        let _ = writeln!(
+            shown,
+            "{} {} {counts:?} {:?} {:?}",
+            channel.id,
+            week.text(channel.name),
+            channel.views.get(),
+            channel.engaged_views.get()
+        );
+    }
+    for reference in &week.references {
+        let _ = writeln!(
+            shown,
+            "{} {:?} {} {} {} {} {} {:?}",
+            week.text(reference.id),
+            reference.asset.and_then(|asset| week.asset_at(asset)).map(|asset| asset.id),
+            reference.claims,
+            reference.claims_active,
+            reference.claims_inactive,
+            reference.claims_disputed,
+            reference.claims_created,
+            reference.lengths
+        );
+    }
+    for claim in &week.claims {
+        let asset = claim.asset().and_then(|asset| week.asset_at(asset)).map(|asset| asset.id);
+        let _ = writeln!(shown, "{:016x} {asset:?} {:?}", claim.key(), claim.state());
+    }
+    for source in Source::ALL {
+        let _ = writeln!(shown, "{source:?} {:?}", week.reports.get(&source));
+    }
+    shown
+}
+
+fn small() -> World {
+    World {
+        assets: rows(&[
+            "A000000000000001,alpha,First,Ann,USABC2600001,SOUND_RECORDING,3,12,9,r1|r2",
+            "A000000000000002,,Second,Bo,,WEB,,,,",
+            "A000000000000001,alpha,First,Ann,USABC2600001,SOUND_RECORDING,3,12,9,r1|r2",
+            "nonsense,,,,,WEB,1,1,1,",
+            "A000000000000003,,,,,WEB,\"1,200\",1,1,",
+            "too,short",
+        ]),
+        claims: rows(&[
+            "c1,UC0000000000000000000001,A000000000000001,v,r1,ACTIVE,,ID_MATCH,100,9,2026-11-17",
+            "c2,UC0000000000000000000002,A000000000000001,v,r1,PENDING,VIDEO_DISPUTED,ID_MATCH,50,1:00,2026-11-15",
+            "c3,UC0000000000000000000002,A000000000000004,v,r1,INACTIVE,,ID_MATCH,,120,2026-11-22",
+            "c3,UC0000000000000000000002,A000000000000004,v,r1,INACTIVE,,ID_MATCH,,120,2026-11-22",
+            "c3,UC0000000000000000000002,A000000000000004,v,r2,ACTIVE,,ID_MATCH,,120,2026-11-23",
+            "c4,UC0000000000000000000002,A000000000000004,v,r2,ACTIVE,,ID_MATCH,,120,23/11/2026",
+        ]),
+        videos: rows(&[
+            "vid1_______,UC0000000000000000000001,One,\"=x\",100,40,A000000000000001|A000000000000004,alpha|beta",
+            "vid1_______,UC0000000000000000000001,One,\"=x\",100,40,A000000000000002,",
+            "vid2_______,UC0000000000000000000002,Two,y,,,,",
+        ]),
+        conflicts: rows(&["A000000000000002,Other Ltd,US|DE"]),
+        ..World::default()
+    }
+}
+
+#[test]
+fn v10_v19_a_week_is_gathered_and_every_row_counted_once() {
+    let week = small().snapshot();
+    insta::assert_snapshot!(shown(&week), @r#"
+    A000000000000001 true false Some(ChannelId(UC0000000000000000000001)) ["alpha", "First", "Ann", "USABC2600001", "SOUND_RECORDING", "", ""] [Some(3), Some(12), Some(9), Some(150), None] [2, 0, 2, 1, 0, 1, 1, 1]
+    A000000000000002 true false Some(ChannelId(UC0000000000000000000001)) ["", "Second", "Bo", "", "WEB", "Other Ltd", "US|DE"] [Some(0), None, None, None, None] [0, 0, 0, 0, 0, 0, 0, 0]
+    A000000000000004 false false Some(ChannelId(UC0000000000000000000001)) ["beta", "", "", "", "", "", ""] [None, None, None, None, None] [0, 0, 1, 1, 0, 0, 1, 0]
+    vid1_______ Some(ChannelId(UC0000000000000000000001)) Some(AssetId(A000000000000001)) =x Some(100) Some(40) 0
+    vid2_______ Some(ChannelId(UC0000000000000000000002)) None y None None 0
+    UC0000000000000000000001 One [2, 1, 1, 1, 0, 0, 1, 1] Some(100) Some(40)
+    UC0000000000000000000002 Two [1, 1, 3, 1, 1, 1, 1, 0] None None
+    r1 Some(AssetId(A000000000000001)) 3 1 1 1 2 LengthCounts([0, 1, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0])
+    r2 Some(AssetId(A000000000000004)) 1 1 0 0 0 LengthCounts([0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0])
+    3dad38d96cd8adb9 Some(AssetId(A000000000000001)) Active
+    98ea22f684764de1 Some(AssetId(A000000000000001)) Disputed
+    adf83df61ba5c95c Some(AssetId(A000000000000004)) Active
+    Assets Some(ReportFacts { rows: 6, used: 2, duplicates: 1, rejected: 3, entries: 2, channels: 0, views: Some(12), engaged_views: Some(9), active_claims: Some(3), fingerprint: 14002176856332401701, missing_columns: ["constituent_asset_id", "inactive_reference_id", "asset_labels", "match_policy", "is_merged", "conflicting_owner", "conflicting_country_code", "ownership", "display_isrc", "your_isrc", "other_isrc", "upc", "label"] })
+    Claims Some(ReportFacts { rows: 6, used: 4, duplicates: 1, rejected: 1, entries: 3, channels: 2, views: Some(150), engaged_views: None, active_claims: Some(2), fingerprint: 11932597356277969938, missing_columns: ["reference_video_id", "custom_id", "claim_type", "uploader", "channel_display_name", "video_title", "engaged_views", "video_matching_length", "matching_duration", "content_type", "claim_policy_monetize", "claim_policy_track", "claim_policy_block", "asset_policy_monetize", "asset_policy_track", "asset_policy_block", "video_upload_date", "video_duration_sec", "asset_title", "asset_labels", "isrc", "artist", "upc", "record_label", "is_shorts_eligible"] })
+    Videos Some(ReportFacts { rows: 3, used: 3, duplicates: 0, rejected: 0, entries: 2, channels: 2, views: Some(100), engaged_views: Some(40), active_claims: None, fingerprint: 15667140293752992659, missing_columns: ["time_uploaded", "time_published", "video_privacy_status", "claim_origin", "content_type", "claimed_by_this_owner", "claimed_by_another_owner", "other_owners_claiming", "effective_policy", "isrc"] })
+    Conflicts Some(ReportFacts { rows: 1, used: 1, duplicates: 0, rejected: 0, entries: 1, channels: 0, views: None, engaged_views: None, active_claims: None, fingerprint: 6363406404179344944, missing_columns: ["custom_id", "approx_daily_views", "approx_daily_engaged_views", "asset_type", "active_claims", "conflicting_owner_isrc", "conflicting_owner_asset_title", "conflicting_owner_artist", "engaged_views_in_conflict", "lifetime_views_in_conflict", "lifetime_engaged_views_in_conflict", "ownership_last_updated", "other_ownership_last_updated", "ownership_origination", "other_ownership_origination", "match_policy", "asset_labels"] })
+    "#);
+    for facts in week.reports.values() {
+        assert_eq!(facts.rows, facts.used + facts.duplicates + facts.rejected);
+    }
+}
+
+#[test]
+fn a_report_that_was_not_given_is_not_an_empty_one() {
+    let mut world = small();
+    world.videos = None;
+    let week = world.snapshot();
+    assert!(!week.reports.contains_key(&Source::Videos));
+    assert!(week.reports.contains_key(&Source::Assets));
+}
+
+#[test]
+fn v19_all_zeros_are_zeros_and_empty_cells_are_unknown() {
+    let world = World {
+        assets: rows(&["A000000000000001,,,,,WEB,0,0,,", "A000000000000002,,,,,WEB,0,,,"]),
+        ..World::default()
+    };
+    let week = world.snapshot();
+    let facts = &week.reports[&Source::Assets];
+    assert_eq!((facts.active_claims, facts.views, facts.engaged_views), (Some(0), Some(0), None));
+}
+
+#[test]
+fn a_partners_channel_goes_before_others_and_two_partners_share() {
+    let videos = [
+        "vid1_______,UC0000000000000000000001,,,1,1,A000000000000001,",
+        "vid2_______,UC0000000000000000000002,,,1,1,A000000000000001,",
+        "vid3_______,UC0000000000000000000003,,,1,1,A000000000000001,",
+    ];
+    let id = |number: u32| crate::id::ChannelId::parse(&crate::claims::world::channel(number)).unwrap();
+    for (partners, channel, is_shared) in
+        [(vec![], id(1), false), (vec![id(2)], id(2), false), (vec![id(2), id(3)], id(2), true)]
+    {
+        let world = World { videos: rows(&videos), partners, ..World::default() };
+        for world in [world.clone(), world.shuffled(7), world.shuffled(123_456_789)] {
+            let asset = &world.snapshot().assets[0];
+            assert_eq!((asset.channel, asset.is_shared), (Some(channel), is_shared));
+        }
+    }
+}
+
+#[test]
+fn the_middle_length_of_matches_is_told_to_a_step() {
+    let mut lengths = LengthCounts::default();
+    assert_eq!(lengths.median_seconds(), None);
+    for seconds in [3, 9, 9, 12, 100_000] {
+        lengths.add(seconds);
+    }
+    assert_eq!((lengths.count(), lengths.short(), lengths.median_seconds()), (5, 3, Some(5)));
+}
+
+#[test]
+fn what_is_kept_of_each_thing_stays_small() {
+    assert_eq!(size_of::<ClaimEntry>(), 16);
+    assert!(size_of::<VideoState>() <= 48, "{}", size_of::<VideoState>());
+    assert!(size_of::<ChannelState>() <= 88, "{}", size_of::<ChannelState>());
+    assert!(size_of::<ReferenceState>() <= 92, "{}", size_of::<ReferenceState>());
+    assert!(size_of::<AssetState>() <= 176, "{}", size_of::<AssetState>());
+}
+
+#[test]
+fn a_claims_state_is_told_by_status_and_detail() {
+    for (status, detail, state) in [
+        ("ACTIVE", "DISPUTE_REJECTED", ClaimState::Active),
+        ("active", "", ClaimState::Active),
+        ("Inactive", "RELEASED", ClaimState::Inactive),
+        ("PENDING", "", ClaimState::Pending),
+        ("PENDING", "Disputed by uploader", ClaimState::Disputed),
+        ("PENDING", "DISPUTE_APPEALED", ClaimState::Appealed),
+        ("TAKEDOWN", "", ClaimState::Other),
+    ] {
+        assert_eq!(ClaimState::of(status.as_bytes(), detail.as_bytes()), state, "{status} {detail}");
+        assert_eq!(ClaimEntry::new(7, Some(3), state).state(), state);
+    }
+    assert_eq!(ClaimEntry::new(7, Some(3), ClaimState::Active).asset(), Some(3));
+    assert_eq!(ClaimEntry::new(7, None, ClaimState::Active).asset(), None);
+}
+
+#[test]
+fn a_catalogue_adds_up() {
+    let week = catalogue(3, 10, 1000).snapshot();
+    assert_eq!((week.assets.len(), week.videos.len(), week.claims.len()), (30, 30, 30));
+    let videos = &week.reports[&Source::Videos];
+    assert_eq!(videos.views, Some(30 * 1000 + (0..30).sum::<u64>()));
+    assert_eq!(
+        week.channels.iter().filter_map(|channel| channel.views.get()).sum::<u64>(),
+        videos.views.unwrap()
+    );
+    assert_eq!(videos.channels, 3);
+    assert!(week.assets.iter().all(|asset| asset.claims == 1 && asset.claims_active == 1));
+}
+
+proptest! {
+    #[test]
+    fn the_order_of_rows_and_of_reports_changes_nothing(world in any_world(), by: u64) {
+        let week = shown(&world.snapshot());
+        prop_assert_eq!(shown(&world.shuffled(by).snapshot()), week.clone());
+        prop_assert_eq!(shown(&world.read(true)), week);
+    }
+
+    #[test]
+    fn every_row_is_counted_once(world in any_world()) {
+        for facts in world.snapshot().reports.values() {
+            prop_assert_eq!(facts.rows, facts.used + facts.duplicates + facts.rejected);
+        }
+    }
+}

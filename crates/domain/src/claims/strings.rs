@@ -1,0 +1,130 @@
+//! Texts that occur again and again (titles, artists, custom IDs), each kept once.
+
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+/// The most bytes kept of one text: four for each of the hundred characters of YouTube's longest title.
+pub const MAX_TEXT_BYTES: usize = 400;
+
+/// A text within one [`Strings`]: 4 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Text(u32);
+
+impl Text {
+    /// Nothing.
+    pub const EMPTY: Self = Self(0);
+
+    /// Whether there is nothing.
+    pub fn is_empty(self) -> bool {
+        self == Self::EMPTY
+    }
+
+    fn position(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+/// All texts of a week, each once: its bytes, 4 for its end and some 6 to find it again.
+#[derive(Debug, Clone)]
+pub struct Strings {
+    bytes: String,
+    ends: Vec<u32>,
+    index: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Default for Strings {
+    fn default() -> Self {
+        Self {
+            bytes: String::new(),
+            ends: vec![0],
+            index: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+        }
+    }
+}
+
+impl Strings {
+    /// Keeps a text, cut at [`MAX_TEXT_BYTES`], bad bytes replaced. Beyond 4 GiB of texts nothing more is kept.
+    pub fn keep(&mut self, cell: &[u8]) -> Text {
+        if cell.is_empty() {
+            return Text::EMPTY;
+        }
+        let whole = String::from_utf8_lossy(cell);
+        let text = &whole[..whole.floor_char_boundary(MAX_TEXT_BYTES)];
+        let hash = self.hasher.hash_one(text);
+        let found =
+            self.index.find(hash, |number| slice(&self.bytes, &self.ends, Text(*number)) == text).copied();
+        if let Some(number) = found {
+            return Text(number);
+        }
+        let (Ok(number), Ok(end)) =
+            (u32::try_from(self.ends.len()), u32::try_from(self.bytes.len() + text.len()))
+        else {
+            return Text::EMPTY;
+        };
+        self.bytes.push_str(text);
+        self.ends.push(end);
+        let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
+        self.index.insert_unique(hash, number, |number| hasher.hash_one(slice(bytes, ends, Text(*number))));
+        Text(number)
+    }
+
+    /// The text.
+    pub fn get(&self, text: Text) -> &str {
+        slice(&self.bytes, &self.ends, text)
+    }
+
+    /// Of two texts of one thing the one that stands: the first in the order of their bytes that is not empty, so that
+    /// the order of rows does not matter.
+    pub fn first_of(&self, a: Text, b: Text) -> Text {
+        match (self.get(a), self.get(b)) {
+            (_, "") => a,
+            ("", _) => b,
+            (at, bt) => {
+                if bt < at {
+                    b
+                } else {
+                    a
+                }
+            }
+        }
+    }
+}
+
+fn slice<'a>(bytes: &'a str, ends: &[u32], text: Text) -> &'a str {
+    let at =
+        |position: usize| ends.get(position).and_then(|end| usize::try_from(*end).ok()).unwrap_or_default();
+    let start = text.position().checked_sub(1).map_or(0, at);
+    bytes.get(start..at(text.position())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_text_is_kept_once_and_cut_at_a_whole_character() {
+        let mut strings = Strings::default();
+        let first = strings.keep("ä".repeat(300).as_bytes());
+        assert_eq!(strings.get(first).len(), MAX_TEXT_BYTES);
+        assert_eq!(strings.keep("ä".repeat(300).as_bytes()), first);
+        assert_eq!(strings.keep(b""), Text::EMPTY);
+        assert_eq!(strings.get(Text::EMPTY), "");
+        let bad = strings.keep(b"a\xff");
+        assert_eq!(strings.get(bad), "a\u{fffd}");
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_comes_back(texts: Vec<String>) {
+            let mut strings = Strings::default();
+            let kept: Vec<Text> = texts.iter().map(|text| strings.keep(text.as_bytes())).collect();
+            for (text, kept) in texts.iter().zip(kept) {
+                prop_assert_eq!(strings.get(kept), &text[..text.floor_char_boundary(MAX_TEXT_BYTES)]);
+            }
+        }
+    }
+}
