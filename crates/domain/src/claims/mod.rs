@@ -3,9 +3,12 @@
 //! [`snapshot`] gathers a week from streamed rows; [`changes`] and [`movers`] compare weeks; [`quality`] says whether
 //! the week can be believed; [`alert`] is the frame that every finding is put into; [`digest`] holds what a renderer
 //! needs. A week that is missing is a gap, never a zero, and views and engaged views are never mixed.
+pub mod alert;
 pub mod changes;
+pub mod digest;
 pub mod mismatch;
 pub mod movers;
+pub mod quality;
 pub mod snapshot;
 pub mod strings;
 pub mod week;

@@ -74,7 +74,7 @@ fn v15_a_hostile_text_is_evaluated_by_no_spreadsheet() {
 }
 
 #[test]
-fn t03_a_missing_week_is_named_and_not_taken_for_zero() {
+fn a_missing_week_is_named_and_not_taken_for_zero() {
     let before = assets(-3, &["A000000000000001,,,,,WEB,3,,,"]);
     let now = assets(0, &["A000000000000001,,,,,WEB,4,,,"]);
     let changes = compare(&before, &now);

@@ -252,6 +252,30 @@ proptest! {
     }
 
     #[test]
+    fn a_report_with_every_row_twice_says_nothing_else_but_that(world in any_world()) {
+        // All but the counts of rows: those of the reports, and those of the video report's rows in a channel.
+        let said = |week: &Snapshot| {
+            let mut week = week.clone();
+            week.reports.clear();
+            week.channels.iter_mut().for_each(|channel| channel.video_rows = 0);
+            shown(&week)
+        };
+        let twice = |rows: &Option<Vec<String>>| rows.as_ref().map(|rows| [rows.as_slice(), rows].concat());
+        let doubled = World {
+            assets: twice(&world.assets),
+            claims: twice(&world.claims),
+            videos: twice(&world.videos),
+            conflicts: twice(&world.conflicts),
+            ..world.clone()
+        };
+        let (once, doubled) = (world.snapshot(), doubled.snapshot());
+        prop_assert_eq!(said(&doubled), said(&once));
+        for (source, facts) in &doubled.reports {
+            prop_assert_eq!(facts.used, once.reports[source].used);
+        }
+    }
+
+    #[test]
     fn every_row_is_counted_once(world in any_world()) {
         for facts in world.snapshot().reports.values() {
             prop_assert_eq!(facts.rows, facts.used + facts.duplicates + facts.rejected);
