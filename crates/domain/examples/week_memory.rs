@@ -1,5 +1,5 @@
 //! How much memory the weekly comparison takes: two weeks of a large catalogue, gathered from streamed rows, the
-//! second held against the first and judged.
+//! first kept in a file and recalled, the second held against it and judged.
 //!
 //! `cargo run --release -p dn-domain --example week_memory -- [ASSETS] [VIDEOS] [CLAIMS]`, by default the 79,000,
 //! 1,000,000 and 5,000,000 of the largest content owner planned for.
@@ -24,10 +24,15 @@ fn main() {
     let claims = sizes.next().unwrap_or(5_000_000);
     println!("{assets} assets, {videos} videos, {claims} claims; idle: {} MiB", peak_mib());
     let last = Week::parse("2026-11-09").expect("a Monday");
-    let before = gather(last, assets, videos, claims, 0);
-    println!("one week gathered: peak {} MiB", peak_mib());
+    let file = std::env::temp_dir().join(format!("week_memory_{}", std::process::id()));
+    let to = std::fs::File::create(&file).expect("a temporary file");
+    gather(last, assets, videos, claims, 0).keep(to).expect("room for a week");
+    let bytes = std::fs::metadata(&file).expect("the file that was written").len();
+    println!("one week gathered, and kept in {} MiB: peak {} MiB", bytes >> 20, peak_mib());
     let now = gather(last.plus(1), assets, videos, claims, claims / 100);
-    println!("two weeks gathered: peak {} MiB", peak_mib());
+    let before = Snapshot::recall(std::fs::File::open(&file).expect("the same file")).expect("the same week");
+    std::fs::remove_file(&file).expect("a file of our own");
+    println!("two weeks at hand: peak {} MiB", peak_mib());
     let changes = compare(&before, &now);
     let context = Context { dates: &hashbrown::HashMap::new(), is_partner: &|_| false, rpm: None };
     let verdict = judge(&now, Some(&before), &context);

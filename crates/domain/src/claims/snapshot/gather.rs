@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::hashing::{fingerprint, row_fingerprint};
 use super::state::{
-    AssetState, ChannelState, ClaimEntry, ClaimState, Known, LengthCounts, NO_ASSET, ReferenceState,
-    ReportFacts, SHORT_MATCH_SECONDS, Snapshot, VideoState,
+    AssetState, ChannelState, ClaimEntry, ClaimState, Known, NO_ASSET, ReferenceState, ReportFacts,
+    SHORT_MATCH_SECONDS, Snapshot, UploaderState, VideoState,
 };
 use crate::asset_report::{AssetColumn, AssetRow};
 use crate::calendar;
@@ -97,8 +97,9 @@ pub struct Gather {
     assets: Entries<AssetState>,
     videos: Entries<VideoState>,
     channels: Entries<ChannelState>,
+    uploaders: Entries<UploaderState>,
     references: Entries<ReferenceState>,
-    claims: Entries<ClaimEntry>,
+    claims: Entries<GatheredClaim>,
     asset_rows: Vec<u64>,
     video_rows: Vec<u64>,
     conflict_rows: Vec<u64>,
@@ -131,6 +132,7 @@ impl Gather {
             assets: Entries::default(),
             videos: Entries::default(),
             channels: Entries::default(),
+            uploaders: Entries::default(),
             references: Entries::default(),
             claims: Entries::default(),
             asset_rows: Vec::new(),
@@ -331,7 +333,11 @@ impl Gather {
         let state = ClaimState::of(row.claim_status().as_bytes(), row.cell(ClaimColumn::StatusDetail));
         let [row_bits, _] =
             [print >> 32, print].map(|bits| u32::try_from(bits & 0xffff_ffff).unwrap_or_default());
-        let entry = ClaimEntry { row: row_bits, ..ClaimEntry::new(read.key, asset, state) };
+        let entry = GatheredClaim {
+            key: read.key,
+            row: row_bits,
+            asset_and_state: ClaimEntry::new(read.key, asset, state).asset_and_state,
+        };
         let before = self.claims.entries.len();
         self.claims.position(&self.hasher, (read.key, row_bits), |claim| (claim.key, claim.row), || entry);
         if self.claims.entries.len() == before {
@@ -349,15 +355,19 @@ impl Gather {
             is_short: length.is_some_and(|length| length < SHORT_MATCH_SECONDS),
         };
         self.count_for_asset(asset, row, &read, counted);
-        let name = self.strings.keep(row.cell(ClaimColumn::ChannelName));
-        let channel = self.channel_position(read.channel, name);
-        if let Some(channel) = at_mut(&mut self.channels.entries, channel) {
-            add(&mut channel.claims, true);
-            add(&mut channel.claims_active, state == ClaimState::Active);
-            add(&mut channel.claims_inactive, state == ClaimState::Inactive);
-            add(&mut channel.claims_disputed, state.is_disputed());
-            add(&mut channel.claims_created, counted.is_created);
-            add(&mut channel.claims_short, counted.is_short);
+        let uploader = self.uploaders.position(
+            &self.hasher,
+            read.channel,
+            |uploader| uploader.id,
+            || UploaderState::new(read.channel),
+        );
+        if let Some(uploader) = at_mut(&mut self.uploaders.entries, uploader) {
+            add(&mut uploader.claims, true);
+            add(&mut uploader.claims_active, state == ClaimState::Active);
+            add(&mut uploader.claims_inactive, state == ClaimState::Inactive);
+            add(&mut uploader.claims_disputed, state.is_disputed());
+            add(&mut uploader.claims_created, counted.is_created);
+            add(&mut uploader.claims_short, counted.is_short);
         }
         for reference in row.cell(ClaimColumn::ReferenceId).split(|byte| *byte == b'|') {
             let reference = self.strings.keep(reference.trim_ascii());
@@ -396,16 +406,7 @@ impl Gather {
             &self.hasher,
             id,
             |reference| reference.id,
-            || ReferenceState {
-                id,
-                asset,
-                claims: 0,
-                claims_active: 0,
-                claims_inactive: 0,
-                claims_disputed: 0,
-                claims_created: 0,
-                lengths: LengthCounts::default(),
-            },
+            || ReferenceState::new(id, asset),
         );
         let assets = &self.assets.entries;
         let id_of = |asset: Option<u32>| asset.and_then(|asset| at(assets, asset)).map(|asset| asset.id);
@@ -436,61 +437,12 @@ impl Gather {
     }
 
     fn asset_position(&mut self, id: AssetId) -> u32 {
-        self.assets.position(
-            &self.hasher,
-            id,
-            |asset| asset.id,
-            || AssetState {
-                id,
-                is_reported: false,
-                is_shared: false,
-                told: 0,
-                custom_id: Text::EMPTY,
-                title: Text::EMPTY,
-                artist: Text::EMPTY,
-                isrc: Text::EMPTY,
-                asset_type: Text::EMPTY,
-                match_policy: Text::EMPTY,
-                conflicting_owner: Text::EMPTY,
-                conflicting_countries: Text::EMPTY,
-                channel: None,
-                active_claims: Known::UNKNOWN,
-                daily_views: Known::UNKNOWN,
-                daily_engaged_views: Known::UNKNOWN,
-                claimed_views: Known::UNKNOWN,
-                claimed_engaged_views: Known::UNKNOWN,
-                active_references: 0,
-                inactive_references: 0,
-                claims: 0,
-                claims_active: 0,
-                claims_inactive: 0,
-                claims_disputed: 0,
-                claims_created: 0,
-                claims_short: 0,
-            },
-        )
+        self.assets.position(&self.hasher, id, |asset| asset.id, || AssetState::new(id))
     }
 
     fn channel_position(&mut self, id: ChannelId, name: Text) -> u32 {
-        let position = self.channels.position(
-            &self.hasher,
-            id,
-            |channel| channel.id,
-            || ChannelState {
-                id,
-                name,
-                video_rows: 0,
-                videos: 0,
-                views: Known::UNKNOWN,
-                engaged_views: Known::UNKNOWN,
-                claims: 0,
-                claims_active: 0,
-                claims_inactive: 0,
-                claims_disputed: 0,
-                claims_created: 0,
-                claims_short: 0,
-            },
-        );
+        let position =
+            self.channels.position(&self.hasher, id, |channel| channel.id, || ChannelState::new(id, name));
         if let Some(channel) = at_mut(&mut self.channels.entries, position) {
             channel.name = self.strings.first_of(channel.name, name);
         }
@@ -499,25 +451,27 @@ impl Gather {
 
     /// The week, everything in the order of its ids and everything summed that needs all rows.
     pub fn finish(self) -> Snapshot {
-        let Self { week, strings, assets, videos, channels, references, claims, reports, .. } = self;
-        drop((assets.index, videos.index, channels.index, references.index, claims.index));
+        let Self { week, strings, assets, videos, channels, uploaders, references, claims, reports, .. } =
+            self;
+        drop((assets.index, videos.index, channels.index, uploaders.index, references.index, claims.index));
         let (mut assets, new_asset) = sorted(assets.entries, |asset| asset.id);
         let (mut channels, new_channel) = sorted(channels.entries, |channel| channel.id);
         let renumbered = |numbers: &[u32], old: Option<u32>| old.and_then(|old| at(numbers, old).copied());
 
-        let mut claims = claims.entries;
-        for claim in &mut claims {
-            let moved = ClaimEntry::new(claim.key, renumbered(&new_asset, claim.asset()), claim.state());
-            claim.asset_and_state = moved.asset_and_state;
-            claim.row = 0;
+        let mut gathered = claims.entries;
+        for claim in &mut gathered {
+            let entry = claim.entry();
+            let asset = renumbered(&new_asset, entry.asset());
+            claim.asset_and_state = ClaimEntry::new(claim.key, asset, entry.state()).asset_and_state;
         }
-        let claim_rows = claims.len();
         // Of rows that disagree about one claim the highest state stands, and of its assets the first.
-        claims.sort_unstable_by_key(|claim| {
-            (claim.key, std::cmp::Reverse(claim.state()), claim.asset().unwrap_or(NO_ASSET))
+        gathered.sort_unstable_by_key(|claim| {
+            let entry = claim.entry();
+            (claim.key, std::cmp::Reverse(entry.state()), entry.asset().unwrap_or(NO_ASSET))
         });
-        claims.dedup_by_key(|claim| claim.key);
-        claims.shrink_to(claims.len().max(claim_rows / 2));
+        gathered.dedup_by_key(|claim| claim.key);
+        let claims: Vec<ClaimEntry> = gathered.iter().map(GatheredClaim::entry).collect();
+        drop(gathered);
         for claim in &claims {
             let Some(asset) = claim.asset().and_then(|asset| at_mut(&mut assets, asset)) else { continue };
             add(&mut asset.claims, true);
@@ -538,13 +492,17 @@ impl Gather {
             }
         }
 
+        let mut uploaders = uploaders.entries;
+        uploaders.sort_unstable_by_key(|uploader| uploader.id);
+
         let mut references = references.entries;
         for reference in &mut references {
             reference.asset = renumbered(&new_asset, reference.asset);
         }
         references.sort_unstable_by(|a, b| strings.get(a.id).cmp(strings.get(b.id)));
 
-        let mut snapshot = Snapshot { week, strings, assets, videos, channels, references, claims, reports };
+        let mut snapshot =
+            Snapshot { week, strings, assets, videos, channels, uploaders, references, claims, reports };
         snapshot.settle_facts(Source::Assets, self.asset_rows);
         snapshot.settle_facts(Source::Videos, self.video_rows);
         snapshot.settle_facts(Source::Conflicts, self.conflict_rows);
@@ -575,7 +533,7 @@ impl Snapshot {
             }
             Source::Claims => {
                 facts.entries = count(self.claims.len());
-                facts.channels = count(self.channels.iter().filter(|channel| channel.claims > 0).count());
+                facts.channels = count(self.uploaders.len());
                 facts.views = sum(&mut self.assets.iter().map(|asset| asset.claimed_views));
                 facts.engaged_views = sum(&mut self.assets.iter().map(|asset| asset.claimed_engaged_views));
                 let active = self.claims.iter().filter(|claim| claim.state() == ClaimState::Active);
@@ -583,7 +541,7 @@ impl Snapshot {
             }
             Source::Videos => {
                 facts.entries = count(self.videos.len());
-                facts.channels = count(self.channels.iter().filter(|channel| channel.videos > 0).count());
+                facts.channels = count(self.channels.len());
                 facts.views = sum(&mut self.videos.iter().map(|video| video.views));
                 facts.engaged_views = sum(&mut self.videos.iter().map(|video| video.engaged_views));
             }
@@ -643,6 +601,19 @@ fn list_length(cell: &[u8]) -> u32 {
 fn days_since_first(cell: &[u8]) -> u16 {
     let Ok(Some(day)) = calendar::date(cell) else { return 0 };
     u16::try_from(day.duration_since(FIRST_DAY).as_hours() / 24).unwrap_or_default()
+}
+
+/// A claim while rows come: with part of its row's fingerprint, by which a repeated row is known.
+struct GatheredClaim {
+    key: u64,
+    row: u32,
+    asset_and_state: u32,
+}
+
+impl GatheredClaim {
+    fn entry(&self) -> ClaimEntry {
+        ClaimEntry::with_bits(self.key, self.asset_and_state)
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -12,7 +12,7 @@ pub const SHORT_MATCH_SECONDS: u32 = 10;
 
 /// A number that may be unknown, in 8 bytes. Unknown is not zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Known(u64);
+pub struct Known(pub(super) u64);
 
 impl Known {
     /// Nobody said.
@@ -99,6 +99,78 @@ pub struct AssetState {
     pub claims_short: u32,
 }
 
+impl AssetState {
+    /// An asset of which nothing is known yet.
+    pub(super) fn new(id: AssetId) -> Self {
+        Self {
+            id,
+            is_reported: false,
+            is_shared: false,
+            told: 0,
+            custom_id: Text::EMPTY,
+            title: Text::EMPTY,
+            artist: Text::EMPTY,
+            isrc: Text::EMPTY,
+            asset_type: Text::EMPTY,
+            match_policy: Text::EMPTY,
+            conflicting_owner: Text::EMPTY,
+            conflicting_countries: Text::EMPTY,
+            channel: None,
+            active_claims: Known::UNKNOWN,
+            daily_views: Known::UNKNOWN,
+            daily_engaged_views: Known::UNKNOWN,
+            claimed_views: Known::UNKNOWN,
+            claimed_engaged_views: Known::UNKNOWN,
+            active_references: 0,
+            inactive_references: 0,
+            claims: 0,
+            claims_active: 0,
+            claims_inactive: 0,
+            claims_disputed: 0,
+            claims_created: 0,
+            claims_short: 0,
+        }
+    }
+}
+
+impl ChannelState {
+    /// A channel of which nothing but its name is known yet.
+    pub(super) fn new(id: ChannelId, name: Text) -> Self {
+        Self { id, name, video_rows: 0, videos: 0, views: Known::UNKNOWN, engaged_views: Known::UNKNOWN }
+    }
+}
+
+impl UploaderState {
+    /// An uploader of whom no claim is known yet.
+    pub(super) fn new(id: ChannelId) -> Self {
+        Self {
+            id,
+            claims: 0,
+            claims_active: 0,
+            claims_inactive: 0,
+            claims_disputed: 0,
+            claims_created: 0,
+            claims_short: 0,
+        }
+    }
+}
+
+impl ReferenceState {
+    /// A reference of which no claim is known yet.
+    pub(super) fn new(id: Text, asset: Option<u32>) -> Self {
+        Self {
+            id,
+            asset,
+            claims: 0,
+            claims_active: 0,
+            claims_inactive: 0,
+            claims_disputed: 0,
+            claims_created: 0,
+            lengths: LengthCounts::default(),
+        }
+    }
+}
+
 /// A video by the video report.
 #[derive(Debug, Clone, Copy)]
 pub struct VideoState {
@@ -118,7 +190,7 @@ pub struct VideoState {
     pub engaged_views: Known,
 }
 
-/// A channel: of the content owner by the video report, or of an uploader by the claim report.
+/// A channel of the video report.
 #[derive(Debug, Clone)]
 pub struct ChannelState {
     /// The channel.
@@ -133,17 +205,24 @@ pub struct ChannelState {
     pub views: Known,
     /// Lifetime engaged views of them all.
     pub engaged_views: Known,
-    /// Rows of claims on its videos.
+}
+
+/// The channel of claimed videos, by the claim report: rows of claims on them, in 48 bytes, since there may be millions.
+#[derive(Debug, Clone)]
+pub struct UploaderState {
+    /// The channel.
+    pub id: ChannelId,
+    /// All of them.
     pub claims: u32,
-    /// Of them the active ones.
+    /// The active ones.
     pub claims_active: u32,
-    /// Of them the inactive ones.
+    /// The inactive ones.
     pub claims_inactive: u32,
-    /// Of them the disputed ones.
+    /// The disputed ones.
     pub claims_disputed: u32,
-    /// Of them those made in this week.
+    /// Those made in this week.
     pub claims_created: u32,
-    /// Of them those with a short match.
+    /// Those with a short match.
     pub claims_short: u32,
 }
 
@@ -170,7 +249,10 @@ pub struct ReferenceState {
 
 /// Lengths of matches in steps, in 60 bytes whatever their number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LengthCounts([u32; STEPS.len()]);
+pub struct LengthCounts(pub(super) [u32; STEP_COUNT]);
+
+/// How many steps there are.
+pub(super) const STEP_COUNT: usize = STEPS.len();
 
 /// Where each step begins, in seconds: fine around the border of a short match, coarse above a song's refrain.
 const STEPS: [u32; 15] = [0, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300, 600, 1800];
@@ -261,14 +343,12 @@ impl ClaimState {
     }
 }
 
-/// A claim, in 16 bytes.
+/// A claim, in 12 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClaimEntry {
-    /// The fingerprint of the claim's ID.
-    pub(super) key: u64,
-    /// Part of the fingerprint of its row.
-    pub(super) row: u32,
-    /// The asset's position, and the state in the low three bits.
+    // The fingerprint of the claim's ID in two halves: as a whole it would take the entry to 16 bytes.
+    key: [u32; 2],
+    // The asset's position, and the state in the low three bits.
     pub(super) asset_and_state: u32,
 }
 
@@ -276,16 +356,23 @@ pub struct ClaimEntry {
 pub(super) const NO_ASSET: u32 = u32::MAX >> 3;
 
 impl ClaimEntry {
-    /// A claim as a history gives it back.
+    /// A claim of an asset at a position, in a state.
     pub fn new(key: u64, asset: Option<u32>, state: ClaimState) -> Self {
         let state_bits = ClaimState::ALL.iter().position(|known| *known == state).unwrap_or_default();
         let asset = asset.filter(|asset| *asset < NO_ASSET).unwrap_or(NO_ASSET);
-        Self { key, row: 0, asset_and_state: (asset << 3) | u32::try_from(state_bits).unwrap_or_default() }
+        Self::with_bits(key, (asset << 3) | u32::try_from(state_bits).unwrap_or_default())
+    }
+
+    /// The same with asset and state as they are kept.
+    pub(super) fn with_bits(key: u64, asset_and_state: u32) -> Self {
+        let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or_default();
+        Self { key: [half(key >> 32), half(key)], asset_and_state }
     }
 
     /// The fingerprint of the claim's ID, the same in every run.
     pub fn key(&self) -> u64 {
-        self.key
+        let [high, low] = self.key;
+        (u64::from(high) << 32) | u64::from(low)
     }
 
     /// The position of its asset in [`Snapshot::assets`].
@@ -341,8 +428,10 @@ pub struct Snapshot {
     pub assets: Vec<AssetState>,
     /// Videos by id.
     pub videos: Vec<VideoState>,
-    /// Channels by id.
+    /// Channels of the video report by id.
     pub channels: Vec<ChannelState>,
+    /// Channels of claimed videos by id.
+    pub uploaders: Vec<UploaderState>,
     /// References by id.
     pub references: Vec<ReferenceState>,
     /// Claims by key, each once.
@@ -368,6 +457,14 @@ impl Snapshot {
             .binary_search_by_key(&id, |channel| channel.id)
             .ok()
             .and_then(|index| self.channels.get(index))
+    }
+
+    /// The channel as an uploader of claimed videos, if the week knows it.
+    pub fn uploader(&self, id: ChannelId) -> Option<&UploaderState> {
+        self.uploaders
+            .binary_search_by_key(&id, |uploader| uploader.id)
+            .ok()
+            .and_then(|index| self.uploaders.get(index))
     }
 
     /// The channel at a position.

@@ -56,24 +56,19 @@ fn shown(week: &Snapshot) -> String {
         );
     }
     for channel in &week.channels {
-        let counts = [
-            channel.video_rows,
-            channel.videos,
-            channel.claims,
-            channel.claims_active,
-            channel.claims_inactive,
-            channel.claims_disputed,
-            channel.claims_created,
-            channel.claims_short,
-        ];
         let _ = writeln!(
             shown,
-            "{} {} {counts:?} {:?} {:?}",
+            "{} {} {} {} {:?} {:?}",
             channel.id,
             week.text(channel.name),
+            channel.video_rows,
+            channel.videos,
             channel.views.get(),
             channel.engaged_views.get()
         );
+    }
+    for uploader in &week.uploaders {
+        let _ = writeln!(shown, "{uploader:?}");
     }
     for reference in &week.references {
         let _ = writeln!(
@@ -136,8 +131,10 @@ fn v10_v19_a_week_is_gathered_and_every_row_counted_once() {
     A000000000000004 false false Some(ChannelId(UC0000000000000000000001)) ["beta", "", "", "", "", "", ""] [None, None, None, None, None] [0, 0, 1, 1, 0, 0, 1, 0]
     vid1_______ Some(ChannelId(UC0000000000000000000001)) Some(AssetId(A000000000000001)) =x Some(100) Some(40) 0
     vid2_______ Some(ChannelId(UC0000000000000000000002)) None y None None 0
-    UC0000000000000000000001 One [2, 1, 1, 1, 0, 0, 1, 1] Some(100) Some(40)
-    UC0000000000000000000002 Two [1, 1, 3, 1, 1, 1, 1, 0] None None
+    UC0000000000000000000001 One 2 1 Some(100) Some(40)
+    UC0000000000000000000002 Two 1 1 None None
+    UploaderState { id: ChannelId(UC0000000000000000000001), claims: 1, claims_active: 1, claims_inactive: 0, claims_disputed: 0, claims_created: 1, claims_short: 1 }
+    UploaderState { id: ChannelId(UC0000000000000000000002), claims: 3, claims_active: 1, claims_inactive: 1, claims_disputed: 1, claims_created: 1, claims_short: 0 }
     r1 Some(AssetId(A000000000000001)) 3 1 1 1 2 LengthCounts([0, 1, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0])
     r2 Some(AssetId(A000000000000004)) 1 1 0 0 0 LengthCounts([0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0])
     3dad38d96cd8adb9 Some(AssetId(A000000000000001)) Active
@@ -204,9 +201,10 @@ fn the_middle_length_of_matches_is_told_to_a_step() {
 
 #[test]
 fn what_is_kept_of_each_thing_stays_small() {
-    assert_eq!(size_of::<ClaimEntry>(), 16);
+    assert_eq!(size_of::<ClaimEntry>(), 12);
+    assert_eq!(size_of::<UploaderState>(), 48);
     assert!(size_of::<VideoState>() <= 48, "{}", size_of::<VideoState>());
-    assert!(size_of::<ChannelState>() <= 88, "{}", size_of::<ChannelState>());
+    assert!(size_of::<ChannelState>() <= 56, "{}", size_of::<ChannelState>());
     assert!(size_of::<ReferenceState>() <= 92, "{}", size_of::<ReferenceState>());
     assert!(size_of::<AssetState>() <= 176, "{}", size_of::<AssetState>());
 }
@@ -243,7 +241,75 @@ fn a_catalogue_adds_up() {
     assert!(week.assets.iter().all(|asset| asset.claims == 1 && asset.claims_active == 1));
 }
 
+/// The week as the history keeps it.
+fn without_what_is_not_kept(week: &Snapshot) -> String {
+    let mut week = week.clone();
+    week.uploaders.retain(|uploader| uploader.claims >= KEPT_CLAIMS);
+    week.videos.iter_mut().for_each(|video| video.title = crate::claims::strings::Text::EMPTY);
+    shown(&week)
+}
+
+fn kept(week: &Snapshot) -> Vec<u8> {
+    week.keep(Vec::new()).unwrap()
+}
+
+#[test]
+fn a_kept_week_that_is_torn_or_changed_is_refused() {
+    let bytes = kept(&small().snapshot());
+    for end in 0..bytes.len() {
+        assert!(Snapshot::recall(&bytes[..end]).is_err(), "cut at {end}");
+    }
+    for index in 0..bytes.len() {
+        let mut bytes = bytes.clone();
+        bytes[index] ^= 1;
+        assert!(Snapshot::recall(bytes.as_slice()).is_err(), "changed at {index}");
+    }
+    let more = [bytes.as_slice(), b"x"].concat();
+    assert!(Snapshot::recall(more.as_slice()).is_err());
+}
+
+#[test]
+fn a_kept_week_of_another_form_is_named() {
+    let text =
+        String::from_utf8_lossy(&kept(&small().snapshot())).replacen("\"version\":1", "\"version\":2", 1);
+    let error = Snapshot::recall(text.as_bytes()).unwrap_err();
+    insta::assert_snapshot!(error, @"the kept week has the form 2, this program reads 1");
+}
+
+#[test]
+fn an_uploader_with_many_claims_is_kept() {
+    let claims = (0..12)
+        .map(|n| format!("c{n},UC000000000000000000000{},A000000000000001,v,r,ACTIVE,,x,1,30,", n / 11));
+    let week = World { claims: Some(claims.collect()), ..World::default() }.snapshot();
+    let back = Snapshot::recall(kept(&week).as_slice()).unwrap();
+    assert_eq!((week.uploaders.len(), back.uploaders.len()), (2, 1));
+    assert_eq!(back.uploader(back.uploaders[0].id).unwrap().claims, 11);
+}
+
 proptest! {
+    #[test]
+    fn a_kept_week_comes_back_as_it_was(world in any_world(), by: u64) {
+        let week = world.snapshot();
+        let bytes = kept(&week);
+        prop_assert_eq!(&kept(&world.shuffled(by).snapshot()), &bytes, "the order of rows changes no byte");
+        let back = Snapshot::recall(bytes.as_slice()).unwrap();
+        prop_assert_eq!(back.week, week.week);
+        prop_assert_eq!(shown(&back), without_what_is_not_kept(&week));
+        prop_assert_eq!(kept(&back), bytes);
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic(bytes: Vec<u8>, world in any_world(), at: prop::sample::Index) {
+        let _ = Snapshot::recall(bytes.as_slice());
+        // Also behind a good head.
+        let mut kept = kept(&world.snapshot());
+        let start = at.index(kept.len());
+        for (place, byte) in kept[start..].iter_mut().zip(&bytes) {
+            *place = *byte;
+        }
+        let _ = Snapshot::recall(kept.as_slice());
+    }
+
     #[test]
     fn the_order_of_rows_and_of_reports_changes_nothing(world in any_world(), by: u64) {
         let week = shown(&world.snapshot());
