@@ -71,6 +71,13 @@ impl Strings {
         Text(number)
     }
 
+    /// Gives back the memory by which texts are found again. A text kept afterwards may stand twice, which costs its
+    /// bytes and nothing else.
+    pub fn close(&mut self) {
+        self.index = HashTable::new();
+        self.ends.shrink_to_fit();
+    }
+
     /// The text.
     pub fn get(&self, text: Text) -> &str {
         slice(&self.bytes, &self.ends, text)
@@ -113,6 +120,8 @@ mod tests {
         assert_eq!(strings.keep("ä".repeat(300).as_bytes()), first);
         assert_eq!(strings.keep(b""), Text::EMPTY);
         assert_eq!(strings.get(Text::EMPTY), "");
+        strings.close();
+        assert_eq!(strings.get(first), "ä".repeat(200), "a closed list still gives its texts");
         let bad = strings.keep(b"a\xff");
         assert_eq!(strings.get(bad), "a\u{fffd}");
     }

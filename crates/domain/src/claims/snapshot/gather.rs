@@ -451,8 +451,10 @@ impl Gather {
 
     /// The week, everything in the order of its ids and everything summed that needs all rows.
     pub fn finish(self) -> Snapshot {
-        let Self { week, strings, assets, videos, channels, uploaders, references, claims, reports, .. } =
-            self;
+        let Self {
+            week, mut strings, assets, videos, channels, uploaders, references, claims, reports, ..
+        } = self;
+        strings.close();
         drop((assets.index, videos.index, channels.index, uploaders.index, references.index, claims.index));
         let (mut assets, new_asset) = sorted(assets.entries, |asset| asset.id);
         let (mut channels, new_channel) = sorted(channels.entries, |channel| channel.id);
