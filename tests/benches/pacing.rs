@@ -1,4 +1,4 @@
-//! How fast and how gently the cleanup writes, from the sandbox's journal: `cargo bench -p dn-tests --bench pacing`.
+//! How fast and how gently the cleanup writes, from the sandbox's journal: `cargo bench -p dn-tests pacing`.
 //!
 //! Prints figures, judges nothing. Three servers: one that takes 50 ms and bears everything, at a limit of 100 calls a
 //! second; one with a wall of 40 calls in any second, at the same limit; and one where one request in ten fails, in all
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use dn_sandbox::{Profile, Service};
-use dn_tests::{Rehearsal, assets_to_set, run};
+use dn_tests::{Rehearsal, assets_to_set, bench_is_wanted, run};
 
 const CHANNEL: &str = "UCaaaaaaaaaaaaaaaaaaaaaa";
 /// The first seconds of a run, in which a client finds out what the server bears.
@@ -18,6 +18,9 @@ const WARM_UP_MS: u64 = 20_000;
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    if !bench_is_wanted("pacing") {
+        return Ok(());
+    }
     let mut out = std::io::stdout().lock();
     writeln!(out, "pace of cms-customid-cleanup (calls to YouTube, by the second in which they came in)")?;
     writeln!(out, "{:<44} {:>7} {:>9} {:>9}", "server", "calls", "served/s", "refused")?;

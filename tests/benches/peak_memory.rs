@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use dn_sandbox::{Asset, Profile, ReportRow, Service, WorldBuilder};
-use dn_tests::{Rehearsal, command};
+use dn_tests::{Rehearsal, bench_is_wanted, command};
 
 /// What one run used.
 struct Figures {
@@ -22,6 +22,9 @@ struct Figures {
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    if !bench_is_wanted("peak_memory") {
+        return Ok(());
+    }
     let mut out = std::io::stdout().lock();
     let channel = "UCaaaaaaaaaaaaaaaaaaaaaa";
     let one_row = WorldBuilder::new()

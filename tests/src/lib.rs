@@ -12,6 +12,12 @@ use anyhow::{Context as _, Result, ensure};
 use dn_sandbox::{Asset, Options, Profile, ReportRow, Sandbox, WorldBuilder};
 use serde_json::Value;
 
+/// Whether a bench of this name is asked for: `cargo bench -p dn-tests pacing` hands its filter to every one of them.
+pub fn bench_is_wanted(name: &str) -> bool {
+    let mut filters = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
+    filters.peek().is_none() || filters.any(|filter| name.contains(&filter))
+}
+
 /// The workspace's root.
 pub fn root() -> &'static Path {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
