@@ -343,3 +343,18 @@ async fn p06_a_plan_that_this_program_does_not_make_is_refused_though_its_hash_f
     }
     assert!(rehearsal.sandbox.writes().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l09_writes_that_wait_for_their_turn_are_not_sent_once_a_guard_has_tripped() {
+    // 32 are given out at once, and most of them stand in the queue for the rate when the first answers come.
+    let rehearsal = Rehearsal::of(assets_to_set(CHANNEL, 40)).await.unwrap();
+    for number in 1..=40 {
+        let echo = json!({"id": asset(number), "metadataMine": {"customId": "something-else"}}).to_string();
+        on_write(&rehearsal, number, 1, Fault::status(200, echo));
+    }
+    let arguments = ["--json", "--canary", "0", "--max-in-flight", "32", "--rate-per-second", "8"];
+    let run = rehearsal.cleanup(&arguments).await.unwrap();
+    assert_eq!(run.code, Some(6), "{run:?}");
+    let sent = rehearsal.sandbox.journal().count(Service::YouTube, "assets.patch");
+    assert!(sent <= 4, "two doubts end the run; each is looked into before a further write: {sent}");
+}

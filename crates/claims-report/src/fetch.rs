@@ -117,10 +117,12 @@ pub(crate) async fn fetch(
     };
     let client = connect(context, youtube, run, budget.clone()).await?;
     let done = fetch_all(context, &client, week).await;
-    if let Some(budget) = budget {
-        budget.save().await.context("the day's calls could not be kept")?;
-    }
-    done
+    let saved = match budget {
+        Some(budget) => budget.save().await.context("the day's calls could not be kept"),
+        None => Ok(()),
+    };
+    // Why it ended is said before why that could not be noted.
+    done.and_then(|exit| saved.map(|()| exit))
 }
 
 async fn fetch_all(context: &Context<Tally>, client: &Reporting, week: Week) -> anyhow::Result<Exit> {

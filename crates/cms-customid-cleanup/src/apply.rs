@@ -37,18 +37,19 @@ pub(crate) async fn apply(job: &mut Job<'_>, planned: &Planned) -> anyhow::Resul
     };
     let mut machine = CarryOut::new(usize::try_from(planned.count)?, limits);
     let done = Driver::new(job, planned, &mut machine).drive().await;
-    tell(job, planned, machine.fates())?;
+    let told = tell(job, planned, machine.fates());
     let left = job.context.tally().remaining();
     let eta = eta_seconds(left, job.cleanup.writes_per_second());
     job.context.count(|tally| tally.eta_seconds = Some(eta));
-    done.with_context(|| match left {
+    let done = done.with_context(|| match left {
         0 => "every planned write was made".to_owned(),
         left => format!(
             "{left} of {} planned writes are left for the next run, {eta} s of work; {}",
             planned.count,
             reset_hint(job.context.info.started_at)
         ),
-    })
+    });
+    crate::first_of(done, told)
 }
 
 /// A dry run: what would be written is counted and exported as planned.
@@ -111,10 +112,20 @@ impl<'d, 'j> Driver<'d, 'j> {
 
     async fn drive(mut self) -> anyhow::Result<()> {
         let stop = self.job.context.stop.token();
-        let mut is_stopped = false;
+        let (mut is_stopped, mut is_held, mut is_ended) = (false, false, false);
         loop {
             let now = self.started.elapsed();
-            match self.machine.next(now) {
+            let next = self.machine.next(now);
+            // Most of the writes under way still wait for their turn: what holds or ends the writes is for them too.
+            if self.machine.is_ending() && !is_ended {
+                is_ended = true;
+                self.job.content_id.end_writes("no further write is begun");
+            }
+            if self.machine.holds_writes() != is_held {
+                is_held = !is_held;
+                self.job.content_id.hold_writes(is_held);
+            }
+            match next {
                 Step::Write(index) => self.begin_write(index),
                 Step::ReadBack(indexes) => self.begin_read(&indexes),
                 Step::Keep(part, outcomes) => self.begin_keep(part, outcomes),
@@ -342,13 +353,12 @@ fn judge(line: &PlanLine, written: Result<Echo, NoEcho>) -> (Answer, Option<Call
     let failure = Failure::new(error.kind.code(), &error.reason);
     match &error.kind {
         kind if kind.ends_the_run() => {
-            // A try whose answer was lost may have been carried out; one that was refused was not.
-            let refused = matches!(kind, CallErrorKind::QuotaExhausted | CallErrorKind::Unauthorized);
-            let unknown = (error.tries > u32::from(refused)).then_some(failure);
+            // A try whose end nobody knows may have been carried out; one that was refused was not.
+            let unknown = (error.lost > 0).then_some(failure);
             (Answer::EndsTheRun { unknown }, Some(error))
         }
         CallErrorKind::Refused { code } if code == WRITE_CONFLICT => (Answer::Conflict(failure), None),
-        CallErrorKind::Refused { .. } if error.tries <= 1 => (Answer::Refused(failure), None),
+        CallErrorKind::Refused { .. } if error.lost == 0 => (Answer::Refused(failure), None),
         _ => (Answer::Unknown(failure), None),
     }
 }
@@ -431,13 +441,14 @@ mod tests {
         }
     }
 
-    fn answer(kind: CallErrorKind, tries: u32) -> (Answer, bool) {
+    fn answer(kind: CallErrorKind, lost: u32) -> (Answer, bool) {
         let error = CallError {
             operation: "youtube assets.patch".to_owned(),
             target: String::new(),
             kind,
             reason: "no".to_owned(),
-            tries,
+            tries: lost + 1,
+            lost,
             elapsed: Duration::ZERO,
         };
         let (answer, ends) = judge(&line(), Err(NoEcho::Call(error)));
@@ -458,21 +469,21 @@ mod tests {
     }
 
     #[test]
-    fn a18_only_a_write_refused_at_its_first_try_is_known_not_to_have_been_carried_out() {
+    fn a18_only_a_write_without_a_lost_try_is_known_not_to_have_been_carried_out() {
         let refused = || CallErrorKind::Refused { code: "invalidValue".to_owned() };
-        assert!(matches!(answer(refused(), 1), (Answer::Refused(_), false)));
-        assert!(matches!(answer(refused(), 2), (Answer::Unknown(_), false)), "the first answer was lost");
+        assert!(matches!(answer(refused(), 0), (Answer::Refused(_), false)));
+        assert!(matches!(answer(refused(), 1), (Answer::Unknown(_), false)), "the first answer was lost");
         assert!(matches!(answer(CallErrorKind::Exhausted, 5), (Answer::Unknown(_), false)));
         assert!(matches!(answer(CallErrorKind::BadAnswer, 3), (Answer::Unknown(_), false)));
-        for (kind, tries, is_unknown) in [
-            (CallErrorKind::QuotaExhausted, 1, false),
-            (CallErrorKind::QuotaExhausted, 2, true),
+        for (kind, lost, is_unknown) in [
+            (CallErrorKind::QuotaExhausted, 0, false),
+            (CallErrorKind::QuotaExhausted, 1, true),
             (CallErrorKind::Interrupted, 0, false),
             (CallErrorKind::Interrupted, 1, true),
             (CallErrorKind::LockLost, 0, false),
             (CallErrorKind::PatienceOver, 1, true),
         ] {
-            let (answer, ends) = answer(kind, tries);
+            let (answer, ends) = answer(kind, lost);
             assert!(
                 ends && matches!(answer, Answer::EndsTheRun { unknown } if unknown.is_some() == is_unknown)
             );

@@ -325,8 +325,8 @@ impl Cleanup {
         job.begin_export(&self.filter_target)?;
         let done = self.plan_and_apply(&mut job, &partners).await;
         let failed = job.rejects.failed_assets().to_vec();
-        job.finish().await?;
-        done?;
+        let put_away = job.finish().await;
+        first_of(done, put_away)?;
         let exit = finished(context)?;
         if !context.info.dry_run {
             history::note_failed(context, &failed).await?;
@@ -374,8 +374,8 @@ impl Cleanup {
         replay::check_inputs(&job, &kept, &partners).await?;
         job.begin_export(&kept.inputs.filter_target)?;
         let done = self.replay(&mut job, &kept, kept.lines()?).await;
-        job.finish().await?;
-        done?;
+        let put_away = job.finish().await;
+        first_of(done, put_away)?;
         finished(context)
     }
 
@@ -389,8 +389,8 @@ impl Cleanup {
             line => Some(line.map(|line| line.reversed())),
         });
         let done = self.replay(&mut job, &kept, lines).await;
-        job.finish().await?;
-        done?;
+        let put_away = job.finish().await;
+        first_of(done, put_away)?;
         finished(context)
     }
 
@@ -478,6 +478,15 @@ impl Cleanup {
         let cache = TokenCache::new(credentials, pace, context.stop.token()).await;
         cache.map_err(|problem| Ended::new(Exit::Usage, format!("YOUTUBE_CREDENTIALS: {problem}")).into())
     }
+}
+
+/// Of the work's failure and that of putting its files away the work's counts: it says whether a run may be started again
+/// by itself.
+pub(crate) fn first_of(done: anyhow::Result<()>, put_away: anyhow::Result<()>) -> anyhow::Result<()> {
+    if let (Err(_), Err(error)) = (&done, &put_away) {
+        tracing::error!(error = format!("{error:#}"), "the run's files could not be put away either");
+    }
+    done.and(put_away)
 }
 
 /// How a run that came to its end ends: with 3 when somebody has to look.

@@ -342,6 +342,7 @@ impl AppSync {
             kind: CallErrorKind::BadAnswer,
             reason: excerpt(reason.as_bytes()),
             tries: 1,
+            lost: 0,
             elapsed: std::time::Duration::ZERO,
         }
     }

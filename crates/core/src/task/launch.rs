@@ -154,21 +154,23 @@ async fn drive<T: Task>(args: &T::Args, environment: &Environment) -> Exit {
     let writes = task.writes(dry_run);
     // A store or a bus that does not answer must not keep a run that is told to stop.
     let stopped = stop.token();
+    let mut lock = None;
     let prepared = tokio::select! {
         biased;
-        prepared = prepare_outside(&mut teller, T::NAME, &info, settings.as_ref(), &aws, writes) => prepared,
+        prepared = prepare_outside(&mut teller, &mut lock, T::NAME, &info, settings.as_ref(), &aws, writes) => prepared,
         () = stopped.cancelled() => Err(anyhow::anyhow!("stopped before the work had begun")),
     };
     if stop.is_signalled() {
         teller.patience = LAST_WORDS;
     }
-    let lock = match prepared {
-        Ok(lock) => lock,
-        Err(error) => {
-            let end = End { exit: Exit::of(&error, &stop), error: Some(format!("{error:#}")) };
-            return teller.tell::<T>(&mut info, &tally, end).await;
+    if let Err(error) = prepared {
+        let end = End { exit: Exit::of(&error, &stop), error: Some(format!("{error:#}")) };
+        let exit = teller.tell::<T>(&mut info, &tally, end).await;
+        if let Some(lock) = lock {
+            lock.release().await;
         }
-    };
+        return exit;
+    }
     if let Some(limit) = settings.as_ref().and_then(|settings| settings.max_duration) {
         let stop = stop.clone();
         tokio::spawn(async move {
@@ -205,13 +207,14 @@ async fn drive<T: Task>(args: &T::Args, environment: &Environment) -> Exit {
 /// begin, nor one beside another.
 async fn prepare_outside(
     teller: &mut Teller,
+    lock: &mut Option<Lock>,
     task: &str,
     info: &RunInfo,
     settings: Option<&RunSettings>,
     aws: &aws_config::SdkConfig,
     writes: bool,
-) -> anyhow::Result<Option<Lock>> {
-    let Some(settings) = settings else { return Ok(None) };
+) -> anyhow::Result<()> {
+    let Some(settings) = settings else { return Ok(()) };
     let bus = EventBus::new(aws, settings.event_bus.clone());
     // Before anything that can fail: of a run that cannot begin the bus is told too.
     if writes {
@@ -221,10 +224,11 @@ async fn prepare_outside(
     let folder = Arc::new(RunFolder::new(store.clone(), task, &info.run_id));
     if !writes {
         teller.folder = Some(folder);
-        return Ok(None);
+        return Ok(());
     }
-    let lock = match Lock::acquire(&store, task, &info.run_id, settings.lock_lease).await? {
-        Acquired::Held(lock) => lock,
+    // Held by the caller: a stop that drops this future in the middle must not leave the lock behind.
+    *lock = match Lock::acquire(&store, task, &info.run_id, settings.lock_lease).await? {
+        Acquired::Held(held) => Some(held),
         Acquired::Busy(holder) => {
             // A run that loses leaves no trace: neither a folder nor an event.
             teller.bus = None;
@@ -242,14 +246,8 @@ async fn prepare_outside(
         bus.check().await?;
         anyhow::Ok(outbox.send_left(&bus, LAST_WORDS).await?)
     };
-    match told.await {
-        Ok(told_late) => teller.told_late = told_late,
-        Err(error) => {
-            lock.release().await;
-            return Err(error);
-        }
-    }
-    Ok(Some(lock))
+    teller.told_late = told.await?;
+    Ok(())
 }
 
 /// The task's own run: to its end, to its panic, or to the end of the time that a stop leaves it.

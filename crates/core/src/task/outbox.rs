@@ -51,8 +51,17 @@ impl Outbox {
     pub(super) async fn send_left(&self, bus: &EventBus, within: Duration) -> Result<Vec<Event>, StoreError> {
         let mut sent = Vec::new();
         for object in self.store.list(&self.folder).await? {
-            let Some((bytes, _)) = self.store.get(&object.key, MAX_EVENT_BYTES).await? else { continue };
             let uri = self.store.uri(&object.key);
+            let bytes = match self.store.get(&object.key, MAX_EVENT_BYTES).await {
+                Ok(Some((bytes, _))) => bytes,
+                Ok(None) => continue,
+                // What stays too large must not keep every run from its work.
+                Err(error @ StoreError::TooLarge { .. }) => {
+                    tracing::error!(uri, %error, "event of an earlier run is none; see it, and delete it");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let event: Event = match serde_json::from_slice(&bytes) {
                 Ok(event) => event,
                 Err(error) => {

@@ -261,7 +261,10 @@ pub fn given(value: Option<&str>) -> Option<&str> {
     value.map(str::trim).filter(|value| !value.is_empty())
 }
 
-/// A duration, as `90s`, `15m`, `2h` or `7d`; zero is none.
+/// Ten years: what is longer is a slip of the hand, and no clock could count to its end.
+const LONGEST_SECONDS: u64 = 3_653 * 86_400;
+
+/// A duration, as `90s`, `15m`, `2h` or `7d`; zero is none, nor is more than ten years.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     let unit = text.chars().last()?;
@@ -273,7 +276,8 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         'd' => 86_400,
         _ => return None,
     };
-    number.checked_mul(seconds).filter(|seconds| *seconds > 0).map(Duration::from_secs)
+    let seconds = number.checked_mul(seconds).filter(|seconds| (1..=LONGEST_SECONDS).contains(seconds))?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// How the run behaves: what all tasks with state share.

@@ -1,6 +1,6 @@
 //! The one HTTP client and the one retry loop.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -154,8 +154,11 @@ pub struct Transport {
 #[derive(Debug, Default)]
 struct Halts {
     whole: Option<(CallErrorKind, String)>,
-    /// Operations whose own quota is used up: the other methods of an API may have theirs left.
-    quotas: HashMap<&'static str, String>,
+    /// Operations of which no call is begun any more: their own quota is used up (the other methods of an API may have
+    /// theirs left), or whoever sends them has ended them.
+    operations: HashMap<&'static str, (CallErrorKind, String)>,
+    /// Operations whose calls wait until they are let go on.
+    held: HashSet<&'static str>,
 }
 
 const STOPPING: &str = "the run is being stopped";
@@ -285,13 +288,14 @@ impl Transport {
     ) -> Result<Answer, CallError> {
         let started = Instant::now();
         let mut tries = 0;
+        let mut lost = 0;
         let mut unreadable = 0;
         let mut replayed = false;
         let mut sent_before = false;
         let mut waits = Waits::new(self.max_wait);
         let mut failing_since = None;
         loop {
-            let fail = |kind, reason| self.fail(call, kind, reason, tries, started);
+            let fail = |kind, reason| self.fail(call, kind, reason, (tries, lost), started);
             let under_way = match self.turn(call, !sent_before).await {
                 Ok(under_way) => under_way,
                 Err((kind, reason)) => return Err(fail(kind, reason)),
@@ -305,7 +309,7 @@ impl Transport {
                     }
                     tries += 1;
                     drop(under_way);
-                    self.pause(waits.next(false)).await;
+                    self.pause(call, waits.next(false)).await;
                     continue;
                 }
                 Err(error) => return Err(fail(error.kind, error.reason)),
@@ -317,7 +321,6 @@ impl Transport {
             self.sent.fetch_add(1, Ordering::Relaxed);
             let sent_at = Instant::now();
             let sent = courier.carry(headers).await;
-            let fail = |kind, reason| self.fail(call, kind, reason, tries, started);
             let (verdict, answered) = match sent {
                 Sent::Answer(answer) => match judge(&answer) {
                     Verdict::Success => {
@@ -332,8 +335,12 @@ impl Transport {
                 }
                 Sent::NotAnswered { reason, fatal: true } => (Verdict::Fatal { reason }, 0),
                 Sent::TooLarge { reason } => (Verdict::Unreadable { reason }, 0),
-                Sent::NotWritten { reason } => return Err(fail(CallErrorKind::NotWritten, reason)),
+                Sent::NotWritten { reason } => {
+                    return Err(self.fail(call, CallErrorKind::NotWritten, reason, (tries, lost), started));
+                }
             };
+            lost += u32::from(matches!(verdict, Verdict::Transient { .. } | Verdict::Unreadable { .. }));
+            let fail = |kind, reason| self.fail(call, kind, reason, (tries, lost), started);
             tracing::debug!(operation = call.operation, tries, ?verdict, "call not served");
             match verdict {
                 Verdict::Success => {}
@@ -368,7 +375,7 @@ impl Transport {
                     if unreadable >= MAX_UNREADABLE {
                         return Err(fail(CallErrorKind::BadAnswer, reason));
                     }
-                    self.wait_to_repeat(waits.next(true)).await;
+                    self.wait_to_repeat(call, waits.next(true)).await;
                 }
                 Verdict::Transient { reason, retry_after } => {
                     // No answer, or one that names the load: fewer at once.
@@ -384,7 +391,7 @@ impl Transport {
                     }
                     // A server that serves others fails at this call; one that serves nobody is down.
                     let is_serving = self.max_tries.is_none() || self.gate.pacer().served_since(sent_at);
-                    self.wait_to_repeat(waits.next(is_serving)).await;
+                    self.wait_to_repeat(call, waits.next(is_serving)).await;
                 }
             }
         }
@@ -404,16 +411,49 @@ impl Transport {
         loop {
             let halted = self.halted.notified();
             self.may_begin(call)?;
+            let is_held = self.is_held(call);
             tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => {}
                 () = halted => {}
-                under_way = self.gate.enter(is_first_try) => {
+                under_way = self.gate.enter(is_first_try), if !is_held => {
                     self.may_begin(call)?;
-                    return Ok(under_way);
+                    // Given back where it was held while it stood at the gate.
+                    if !self.is_held(call) {
+                        return Ok(under_way);
+                    }
                 }
             }
         }
+    }
+
+    /// Begins no call of these operations any more, not even one that stands at the gate: each ends as interrupted.
+    pub fn end_operations(&self, operations: &[&'static str], reason: &str) {
+        let mut halts = self.halts.lock().unwrap_or_else(PoisonError::into_inner);
+        for operation in operations {
+            let ended = (CallErrorKind::Interrupted, reason.to_owned());
+            halts.operations.entry(operation).or_insert(ended);
+        }
+        drop(halts);
+        self.halted.notify_waiters();
+    }
+
+    /// Keeps the calls of these operations from beginning until they are let go on; others pass them at the gate.
+    pub fn hold_operations(&self, operations: &[&'static str], is_held: bool) {
+        let mut halts = self.halts.lock().unwrap_or_else(PoisonError::into_inner);
+        for operation in operations {
+            if is_held {
+                halts.held.insert(operation);
+            } else {
+                halts.held.remove(operation);
+            }
+        }
+        drop(halts);
+        self.halted.notify_waiters();
+    }
+
+    fn is_held(&self, call: &Call) -> bool {
+        self.halts.lock().unwrap_or_else(PoisonError::into_inner).held.contains(call.operation)
     }
 
     /// The learnt rate, where it is below the operator's, and the calls at once.
@@ -437,8 +477,8 @@ impl Transport {
         if let Some(whole) = &halts.whole {
             return Err(whole.clone());
         }
-        if let Some(reason) = halts.quotas.get(call.operation) {
-            return Err((CallErrorKind::QuotaExhausted, reason.clone()));
+        if let Some(ended) = halts.operations.get(call.operation) {
+            return Err(ended.clone());
         }
         match &self.lease {
             Some(lease) if !lease.is_held() => Err((CallErrorKind::LockLost, LOCK_LOST.to_owned())),
@@ -456,19 +496,26 @@ impl Transport {
     }
 
     /// Waits, unless nothing is to be begun any more.
-    async fn pause(&self, time: Duration) {
-        self.unless_halted(wait(time)).await;
+    async fn pause(&self, call: &Call, time: Duration) {
+        self.unless_halted(call, wait(time)).await;
     }
 
     /// Waits before the same call is sent again: its own time, and until the client may repeat at all.
-    async fn wait_to_repeat(&self, time: Duration) {
-        self.pause(time).await;
-        self.unless_halted(self.gate.wait_for_retry()).await;
+    async fn wait_to_repeat(&self, call: &Call, time: Duration) {
+        self.pause(call, time).await;
+        self.unless_halted(call, self.gate.wait_for_retry()).await;
     }
 
-    async fn unless_halted(&self, waiting: impl Future<Output = ()>) {
-        let halted = self.halted.notified();
-        tokio::select! { biased; () = self.shutdown.cancelled() => {}, () = halted => {}, () = waiting => {} }
+    async fn unless_halted(&self, call: &Call, waiting: impl Future<Output = ()>) {
+        let mut waiting = std::pin::pin!(waiting);
+        loop {
+            let halted = self.halted.notified();
+            // Looked at after the wake-up is asked for: a halt between the two is not missed.
+            if self.may_begin(call).is_err() {
+                return;
+            }
+            tokio::select! { biased; () = self.shutdown.cancelled() => {}, () = halted => {}, () = &mut waiting => return }
+        }
     }
 
     /// The headers that prove who the call is from, and the token that is to be refused if it is.
@@ -481,6 +528,7 @@ impl Transport {
             kind: CallErrorKind::Unauthorized,
             reason,
             tries: 0,
+            lost: 0,
             elapsed: Duration::ZERO,
         };
         match &self.authorization {
@@ -519,7 +567,7 @@ impl Transport {
         call: &Call,
         kind: CallErrorKind,
         reason: String,
-        tries: u32,
+        (tries, lost): (u32, u32),
         started: Instant,
     ) -> CallError {
         self.halt(call, &kind, &reason);
@@ -530,6 +578,7 @@ impl Transport {
             kind,
             reason,
             tries,
+            lost,
             elapsed: started.elapsed(),
         }
     }
@@ -542,7 +591,7 @@ impl Transport {
         }
         let mut halts = self.halts.lock().unwrap_or_else(PoisonError::into_inner);
         if *kind == CallErrorKind::QuotaExhausted {
-            halts.quotas.entry(call.operation).or_insert_with(|| reason.to_owned());
+            halts.operations.entry(call.operation).or_insert_with(|| (kind.clone(), reason.to_owned()));
         } else {
             halts.whole.get_or_insert_with(|| (kind.clone(), reason.to_owned()));
         }

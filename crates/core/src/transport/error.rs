@@ -78,13 +78,15 @@ pub struct CallError {
     pub reason: String,
     /// How often it was sent.
     pub tries: u32,
+    /// How many of these tries nobody knows the end of: no answer, or one that does not say whether it was carried out.
+    pub lost: u32,
     /// From the first try to the end.
     pub elapsed: Duration,
 }
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { operation, target, kind, reason, tries, elapsed } = self;
+        let Self { operation, target, kind, reason, tries, elapsed, .. } = self;
         // Nothing failed: it was not begun.
         if *kind == CallErrorKind::Interrupted {
             return f.write_str(reason);

@@ -249,6 +249,7 @@ impl TokenCache {
             kind: crate::transport::CallErrorKind::BadAnswer,
             reason: "the answer has no access token".to_owned(),
             tries: 1,
+            lost: 0,
             elapsed: Duration::ZERO,
         })?;
         let life = token.life();

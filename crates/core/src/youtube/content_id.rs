@@ -15,6 +15,8 @@ use crate::transport::client::target;
 use crate::transport::error::excerpt;
 use crate::transport::{Answer, Call, CallError, CallErrorKind, Transport, Verdict};
 
+/// The operations that write.
+const WRITES: [&str; 2] = ["youtube assets.patch", "youtube assets.update"];
 /// `assets.list` takes so many ids a call at most.
 pub const ASSETS_PER_READ: usize = 50;
 /// The code of a write that was refused because of the state that the asset is in (409, 412), whatever word the service
@@ -247,6 +249,16 @@ impl ContentId {
         self
     }
 
+    /// Begins no write any more, not even one that waits for its turn: each ends as interrupted. Reads go on.
+    pub fn end_writes(&self, reason: &str) {
+        self.transport.end_operations(&WRITES, reason);
+    }
+
+    /// Keeps writes that wait for their turn waiting, or lets them go on. Reads pass them.
+    pub fn hold_writes(&self, is_held: bool) {
+        self.transport.hold_operations(&WRITES, is_held);
+    }
+
     /// How many requests this client sent, repeated ones included.
     pub fn request_count(&self) -> u64 {
         self.transport.request_count()
@@ -268,7 +280,7 @@ impl ContentId {
                 let CustomIdWrite { new, artists, .. } = write;
                 let patch = Patch { metadata_mine: MetadataPatch { custom_id: new, artist: artists } };
                 let body = serde_json::to_vec(&patch).unwrap_or_default();
-                self.send_write("youtube assets.patch", Method::PATCH, write, body).await
+                self.send_write(WRITES[0], Method::PATCH, write, body).await
             }
             WriteMethod::Put => self.replace(write).await,
         }
@@ -314,7 +326,7 @@ impl ContentId {
         }
         metadata_mine.set_custom_id(new).map_err(broken)?;
         let body = serde_json::to_vec(&Replacement { metadata_mine, label }).map_err(broken)?;
-        self.send_write("youtube assets.update", Method::PUT, write, body).await
+        self.send_write(WRITES[1], Method::PUT, write, body).await
     }
 
     async fn send_write(
@@ -356,6 +368,7 @@ impl ContentId {
             kind,
             reason,
             tries: 1,
+            lost: 0,
             elapsed: Duration::ZERO,
         }
     }

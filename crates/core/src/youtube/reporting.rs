@@ -154,6 +154,7 @@ impl Reporting {
                 kind: CallErrorKind::Redirected,
                 reason: reason.to_owned(),
                 tries: 0,
+                lost: 0,
                 elapsed: std::time::Duration::ZERO,
             });
         }
@@ -229,6 +230,7 @@ fn unusable(call: &Call, reason: &str) -> CallError {
         kind: CallErrorKind::BadAnswer,
         reason: reason.to_owned(),
         tries: 1,
+        lost: 0,
         elapsed: std::time::Duration::ZERO,
     }
 }

@@ -388,6 +388,12 @@ impl CarryOut {
         self.under_way.contains_key(&index)
     }
 
+    /// Whether a write that was given out and is not sent yet has to wait: outcomes are being kept, or an answer is in
+    /// doubt that may end the run.
+    pub fn holds_writes(&self) -> bool {
+        self.is_keeping || self.is_echo_in_doubt()
+    }
+
     /// Whether it winds down or is over.
     pub fn is_ending(&self) -> bool {
         self.ending.is_some()
@@ -472,8 +478,12 @@ impl CarryOut {
                     }
                     self.under_way.clear();
                     self.reads_under_way = 0;
-                    // A store that did not answer by now will not take another part either.
+                    // A store that did not answer by now will not take another part either; and what it did not take
+                    // is not kept, though every write be made.
                     self.last_kept |= self.is_keeping;
+                    if self.is_keeping && self.ending == Some(Ending::Done) {
+                        self.ending = Some(Ending::NotKept);
+                    }
                     self.is_keeping = false;
                 }
                 until => return Step::Wait(until),
