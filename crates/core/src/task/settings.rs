@@ -261,10 +261,10 @@ pub fn given(value: Option<&str>) -> Option<&str> {
     value.map(str::trim).filter(|value| !value.is_empty())
 }
 
-/// Ten years: what is longer is a slip of the hand, and no clock could count to its end.
-const LONGEST_SECONDS: u64 = 3_653 * 86_400;
+/// A thousand years, for ever and a day: clocks and calendars can still count to its end.
+const LONGEST_SECONDS: u64 = 365_250 * 86_400;
 
-/// A duration, as `90s`, `15m`, `2h` or `7d`; zero is none, nor is more than ten years.
+/// A duration, as `90s`, `15m`, `2h` or `7d`; zero is none, nor is more than a thousand years.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     let unit = text.chars().last()?;
