@@ -58,13 +58,13 @@ pub struct Args {
         value_name = "URI"
     )]
     pub videos: Option<String>,
-    /// The week that is reported on, by its Monday
+    /// The week whose reports are fetched, by its Monday.
     #[arg(
         long,
         global = true,
         env = "REPORT_WEEK",
         value_name = "YYYY-MM-DD",
-        help = "The week, by its Monday [default: the last complete week]"
+        help = "Of fetch: the week, by its Monday [default: the last complete week]"
     )]
     week: Option<String>,
     #[command(flatten)]

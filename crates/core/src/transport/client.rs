@@ -456,11 +456,6 @@ impl Transport {
         self.halts.lock().unwrap_or_else(PoisonError::into_inner).held.contains(call.operation)
     }
 
-    /// The learnt rate, where it is below the operator's, and the calls at once.
-    pub fn learnt_pace(&self) -> (Option<f64>, usize) {
-        self.gate.pacer().learnt(Instant::now())
-    }
-
     /// The same client, within a budget of calls: repeated ones cost too.
     #[must_use]
     pub fn within(mut self, budget: Option<Arc<CallBudget>>) -> Self {

@@ -161,11 +161,6 @@ impl Reporting {
         self.transport.download(&call, path, &|answer| judge(answer, Kind::Read)).await.map(drop)
     }
 
-    /// How many requests this client sent, repeated ones included.
-    pub fn request_count(&self) -> u64 {
-        self.transport.request_count()
-    }
-
     /// Whether a token may be sent there: the API's own server, or one of Google's over TLS.
     fn is_ours(&self, url: &url::Url) -> bool {
         let same = |a: &url::Url, b: &url::Url| {

@@ -163,7 +163,7 @@ impl Pacer {
         self.served_at.is_some_and(|at| at > then)
     }
 
-    /// The learnt rate, where it is below the operator's, and the calls at once: for logs and benches.
+    /// The learnt rate, where it is below the operator's, and the calls at once: what the scenarios look at.
     pub fn learnt(&self, now: Instant) -> (Option<f64>, usize) {
         (self.rate.per_second(now), self.limit.calls())
     }
