@@ -37,7 +37,7 @@ pub fn printable(value: impl AsRef<[u8]>) -> String {
 }
 
 /// Text of ours that may hold foreign parts, escaped alike but never shortened.
-pub(crate) fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         push_escaped(&mut shown, character);

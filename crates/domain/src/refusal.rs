@@ -48,6 +48,12 @@ pub enum RefusalKind {
     WrongReportType,
     /// The end is missing: the file stops inside a row.
     Truncated,
+    /// Made before the time it is asked to tell of was over.
+    Stale,
+    /// Far smaller than the last good one.
+    Shrunken,
+    /// Not there.
+    Missing,
     /// Reading failed; the source's error is kept for whoever has to tell a passing fault from a lasting one.
     Unreadable(io::Error),
 }

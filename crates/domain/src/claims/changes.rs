@@ -276,28 +276,9 @@ impl Changes {
         self.claims_total.plus(moves);
     }
 
-    /// Writes `changes.csv`. It is made for people's spreadsheets: see [`neutral`].
+    /// Writes `changes.csv`: see [`write_csv`].
     pub fn write_csv<W: Write>(&self, to: W) -> io::Result<W> {
-        let mut csv = csv::Writer::from_writer(to);
-        csv.write_record(COLUMNS)?;
-        for change in &self.rows {
-            let number = |number: Option<String>| number.unwrap_or_default();
-            csv.write_record([
-                neutral(change.asset_id.as_str()).as_str(),
-                &neutral(&change.custom_id),
-                change.channel_id.as_ref().map_or("", ChannelId::as_str),
-                &neutral(&change.title),
-                &neutral(&change.artist),
-                &neutral(&change.isrc),
-                change.metric.name(),
-                &number(change.before.map(|number| number.to_string())),
-                &number(change.now.map(|number| number.to_string())),
-                // A minus sign before digits alone is a number and no formula.
-                &number(change.difference.map(|number| number.to_string())),
-                change.state.name(),
-            ])?;
-        }
-        csv.into_inner().map_err(csv::IntoInnerError::into_error)
+        write_csv(&self.rows, to)
     }
 }
 
@@ -310,6 +291,30 @@ impl ClaimMoves {
         self.disputed += other.disputed;
         self.settled += other.settled;
     }
+}
+
+/// Writes `changes.csv`, its header also where nothing changed. It is made for people's spreadsheets: see [`neutral`].
+pub fn write_csv<W: Write>(rows: &[Change], to: W) -> io::Result<W> {
+    let mut csv = csv::Writer::from_writer(to);
+    csv.write_record(COLUMNS)?;
+    for change in rows {
+        let number = |number: Option<String>| number.unwrap_or_default();
+        csv.write_record([
+            neutral(change.asset_id.as_str()).as_str(),
+            &neutral(&change.custom_id),
+            change.channel_id.as_ref().map_or("", ChannelId::as_str),
+            &neutral(&change.title),
+            &neutral(&change.artist),
+            &neutral(&change.isrc),
+            change.metric.name(),
+            &number(change.before.map(|number| number.to_string())),
+            &number(change.now.map(|number| number.to_string())),
+            // A minus sign before digits alone is a number and no formula.
+            &number(change.difference.map(|number| number.to_string())),
+            change.state.name(),
+        ])?;
+    }
+    csv.into_inner().map_err(csv::IntoInnerError::into_error)
 }
 
 /// A cell that no spreadsheet evaluates: an apostrophe goes before what begins like a formula. Blanks and characters

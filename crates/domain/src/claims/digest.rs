@@ -5,7 +5,7 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::alert::Alert;
+use super::alert::{Alert, State};
 use super::changes::{Change, ClaimMoves};
 use super::movers::{Numbers, Trend, WeekTotals};
 use super::quality::Reconciliation;
@@ -35,6 +35,12 @@ pub struct Digest {
     pub trends: Vec<Trend>,
     /// What asks for attention, and what is resolved.
     pub alerts: Vec<Alert>,
+    /// How many alerts ask for attention beyond the budget; they are kept and not listed.
+    #[serde(default)]
+    pub held_back_count: u64,
+    /// What a thousand views are taken to be worth; none where nobody has said.
+    #[serde(default)]
+    pub rpm: Option<Decimal>,
     /// What is wrong with the data.
     pub quality: Vec<Alert>,
     /// What changed since the week before.
@@ -88,7 +94,7 @@ pub struct Totals {
     pub numbers: Numbers,
     /// The same of the week compared with; none in the first run.
     pub before: Option<Box<Totals>>,
-    /// What the alerts are worth together.
+    /// What the alerts that are not resolved are worth together.
     pub value: Decimal,
 }
 
@@ -105,7 +111,11 @@ impl Totals {
         };
         Self {
             before: before.map(|before| Box::new(sums(before))),
-            value: alerts.iter().filter_map(|alert| alert.value).sum(),
+            value: alerts
+                .iter()
+                .filter(|alert| alert.state != State::Resolved)
+                .filter_map(|alert| alert.value)
+                .sum(),
             ..sums(now)
         }
     }
@@ -204,6 +214,8 @@ mod tests {
             totals: Totals::of(&totals, None, &[]),
             trends: trends(std::slice::from_ref(&totals), week, 5),
             alerts: Vec::new(),
+            held_back_count: 0,
+            rpm: None,
             quality: Vec::new(),
             changes: ChangeSummary::default(),
             disputes: Vec::new(),
@@ -235,6 +247,8 @@ mod tests {
           },
           "trends": [],
           "alerts": [],
+          "heldBackCount": 0,
+          "rpm": null,
           "quality": [],
           "changes": {
             "before": null,

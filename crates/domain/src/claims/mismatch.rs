@@ -1,11 +1,16 @@
 //! Assets whose custom ID is not their channel's: the wrong artist is paid for them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::alert::{Alert, Kind, Severity, Subject};
+use super::links;
 use super::snapshot::Snapshot;
 use crate::custom_id::CustomId;
 use crate::id::{AssetId, ChannelId};
 use crate::partner_channels::PartnerChannels;
+use crate::printable::printable;
 
 /// An asset with a custom ID that is not its channel's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +55,67 @@ pub fn mismatches(snapshot: &Snapshot, partners: &PartnerChannels) -> Vec<Mismat
         .collect();
     found.sort_by(|a, b| (b.active_claims, a.asset_id).cmp(&(a.active_claims, b.asset_id)));
     found
+}
+
+/// From so many assets of one channel on, the channel is the finding: nobody reads hundreds of lines that have one
+/// cause.
+const MANY: usize = 25;
+
+/// So many assets are named in the finding about a channel.
+const NAMED: usize = 10;
+
+/// The findings: one for each asset or, where a channel has many, one for the channel. A wrong custom ID pays the wrong
+/// artist; an empty one pays nobody yet, and the cleanup sets it.
+pub fn alerts(mismatches: &[Mismatch], snapshot: &Snapshot) -> Vec<Alert> {
+    let mut by_channel: BTreeMap<ChannelId, Vec<&Mismatch>> = BTreeMap::new();
+    for mismatch in mismatches {
+        by_channel.entry(mismatch.channel_id).or_default().push(mismatch);
+    }
+    let mut alerts = Vec::new();
+    for (channel, mismatches) in by_channel {
+        if mismatches.len() < MANY {
+            alerts.extend(mismatches.into_iter().map(of_asset));
+            continue;
+        }
+        let wrong = mismatches.iter().filter(|mismatch| !mismatch.found.is_empty()).count();
+        let title = snapshot.channel(channel).map(|channel| snapshot.text(channel.name)).unwrap_or_default();
+        let severity = if wrong > 0 { Severity::High } else { Severity::Info };
+        let named: Vec<&str> = mismatches.iter().take(NAMED).map(|one| one.asset_id.as_str()).collect();
+        let reason = format!(
+            "{} assets of the channel have another custom ID than it gives, {wrong} of them a wrong one",
+            mismatches.len()
+        );
+        let expected = mismatches.first().map(|mismatch| mismatch.expected.to_string());
+        alerts.push(
+            Alert::draft(
+                Kind::CustomIdMismatch,
+                severity,
+                Subject::new("channel", channel.as_str(), title),
+                reason,
+            )
+            .because("assets", mismatches.len())
+            .because("wrong", wrong)
+            .because("expected", expected)
+            .because("first", named)
+            .see(links::channel(channel)),
+        );
+    }
+    alerts
+}
+
+fn of_asset(mismatch: &Mismatch) -> Alert {
+    let Mismatch { asset_id, title, channel_id, expected, found, active_claims } = mismatch;
+    let (severity, reason) = if found.is_empty() {
+        (Severity::Info, format!("it has no custom ID; its channel's is {expected}"))
+    } else {
+        (Severity::High, format!("its custom ID is {}; its channel's is {expected}", printable(found)))
+    };
+    Alert::draft(Kind::CustomIdMismatch, severity, Subject::new("asset", asset_id.as_str(), title), reason)
+        .because("expected", expected.as_str())
+        .because("found", found.as_str())
+        .because("channelId", channel_id.as_str())
+        .because("activeClaims", *active_claims)
+        .see(links::asset(asset_id))
 }
 
 #[cfg(test)]
@@ -101,5 +167,33 @@ mod tests {
         A000000000000003 "" should be beta (Without)
         A000000000000002 "beta" should be alpha (=wrong)
         "#);
+    }
+
+    #[test]
+    fn many_assets_of_one_channel_are_one_finding() {
+        let partners = partners();
+        let assets = |count: u32| -> Vec<String> {
+            (0..count)
+                .map(|n| format!("A{n:015},{},T,,,WEB,1,,,", if n == 0 { "wrong" } else { "" }))
+                .collect()
+        };
+        let videos = |count: u32| -> Vec<String> {
+            (0..count).map(|n| format!("v{n:010},UC0000000000000000000001,Name,,1,1,A{n:015},")).collect()
+        };
+        let found = |count| {
+            let world = World {
+                assets: Some(assets(count)),
+                videos: Some(videos(count)),
+                partners: partners.iter().map(|(_, partner)| partner.channel_id).collect(),
+                ..World::default()
+            };
+            let snapshot = world.snapshot();
+            alerts(&mismatches(&snapshot, &partners), &snapshot)
+        };
+        let few = found(24);
+        assert_eq!(few.len(), 24);
+        assert_eq!(few.iter().filter(|alert| alert.severity == Severity::High).count(), 1);
+        let many = found(25);
+        insta::assert_snapshot!(many.iter().map(|one| format!("{}: {}", one.subject.title, one.reason)).collect::<String>(), @"Name: 25 assets of the channel have another custom ID than it gives, 1 of them a wrong one");
     }
 }

@@ -6,9 +6,13 @@
 pub mod alert;
 pub mod changes;
 pub mod digest;
+pub mod disputes;
+pub mod links;
 pub mod mismatch;
 pub mod movers;
+pub mod platforms;
 pub mod quality;
+pub mod rights;
 pub mod snapshot;
 pub mod strings;
 pub mod week;

@@ -29,6 +29,10 @@ const PARTIAL_TENTHS: u128 = 8;
 /// From four tenths of rows that say again what others say a report is doubled: with every row twice it is a half.
 const REPEATED_TENTHS: u128 = 4;
 
+/// From so many rows on it is no chance that a week says just what the one before said: a small catalogue may stand
+/// still.
+const SAME_ROWS: u64 = 100;
+
 /// Of this many things at least must last week's report consist for its size to be a measure.
 const MEASURE_ENTRIES: u64 = 10;
 
@@ -191,10 +195,12 @@ impl Verdict {
             snapshot
                 .reports
                 .get(&source)
-                .filter(|facts| facts.rows > 0)
+                .filter(|facts| facts.rows >= SAME_ROWS)
                 .map(|facts| (facts.rows, facts.fingerprint))
         };
+        // Conflicts may well stay as they are from week to week; counters do not.
         if let Some(before) = before.filter(|before| before.week != now.week)
+            && source != Source::Conflicts
             && print(now).is_some()
             && print(now) == print(before)
         {
@@ -364,19 +370,22 @@ fn doubled_videos(before: &Snapshot, now: &Snapshot) -> DoubledVideos {
     doubled
 }
 
-/// The finding about a report that was refused: nothing of it was used.
-pub fn refused(source: Source, refusal: &Refusal) -> Alert {
+/// The finding about a report or another file that was refused: nothing of it was used.
+pub fn refused(name: &str, refusal: &Refusal) -> Alert {
     let kind = match refusal.kind {
         RefusalKind::WrongReportType => Kind::WrongReportType,
         RefusalKind::MissingColumn | RefusalKind::DuplicateColumn => Kind::ColumnMissing,
-        RefusalKind::Truncated => Kind::ReportPartial,
-        RefusalKind::Empty | RefusalKind::HeaderOnly | RefusalKind::Unreadable(_) => Kind::ReportMissing,
+        RefusalKind::Truncated | RefusalKind::Shrunken => Kind::ReportPartial,
+        RefusalKind::Stale => Kind::ReportStale,
+        RefusalKind::Empty | RefusalKind::HeaderOnly | RefusalKind::Missing | RefusalKind::Unreadable(_) => {
+            Kind::ReportMissing
+        }
         RefusalKind::WrongDelimiter
         | RefusalKind::Encoding
         | RefusalKind::TooLarge
         | RefusalKind::TooManyBadRows => Kind::RowsRejected,
     };
-    let subject = Subject::new("file", source.name(), source.name());
+    let subject = Subject::new("file", name, name);
     let mut alert = Alert::draft(kind, Severity::Critical, subject, refusal.to_string())
         .because("file", printable(&refusal.file));
     if let Some(line) = refusal.line {
@@ -453,7 +462,7 @@ pub struct Impact {
     pub entries: u64,
     /// Channels in question, likewise.
     pub channels: u64,
-    /// By how many lifetime views the two weeks differ; none where one of them is unknown.
+    /// By how many lifetime views the two weeks differ, or how many a week has; none where that is unknown.
     pub views: Option<u64>,
     /// What these views are worth.
     pub value: Option<Decimal>,
@@ -468,6 +477,22 @@ impl Impact {
             channels: channels[0].max(channels[1]),
             views,
             value: views.zip(rpm).map(|(views, rpm)| rpm.for_views(views)),
+        }
+    }
+
+    /// What a report that is refused leaves untold: the things of the last good one, and the views that they gained in
+    /// its week.
+    pub fn of_refused(
+        last_good: Option<&ReportFacts>,
+        week_views: Option<u64>,
+        rpm: Option<Decimal>,
+    ) -> Self {
+        let count = |of: fn(&ReportFacts) -> u64| last_good.map_or(0, of);
+        Self {
+            entries: count(|facts| facts.entries),
+            channels: count(|facts| facts.channels),
+            views: week_views,
+            value: week_views.zip(rpm).map(|(views, rpm)| rpm.for_views(views)),
         }
     }
 

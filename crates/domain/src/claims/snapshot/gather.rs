@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::hashing::{fingerprint, row_fingerprint};
 use super::state::{
-    AssetState, ChannelState, ClaimEntry, ClaimState, Known, NO_ASSET, ReferenceState, ReportFacts,
-    SHORT_MATCH_SECONDS, Snapshot, UploaderState, VideoState,
+    AssetState, ChannelState, ClaimEntry, ClaimState, Known, NO_ASSET, OpenClaim, OpenStatus, ReferenceState,
+    ReportFacts, SHORT_MATCH_SECONDS, Snapshot, UploaderState, VideoState,
 };
 use crate::asset_report::{AssetColumn, AssetRow};
 use crate::calendar;
@@ -38,6 +38,9 @@ pub enum Source {
 
 /// The day from which the day of a video's publication is counted: there is no older video.
 const FIRST_DAY: Date = date(2005, 1, 1);
+
+/// So many open claims are kept whatever they wait for.
+const MAX_OPEN_CLAIMS: usize = 100_000;
 
 /// A table of entries that are found by a key within them.
 struct Entries<T> {
@@ -100,6 +103,7 @@ pub struct Gather {
     uploaders: Entries<UploaderState>,
     references: Entries<ReferenceState>,
     claims: Entries<GatheredClaim>,
+    open_claims: Vec<OpenClaim>,
     asset_rows: Vec<u64>,
     video_rows: Vec<u64>,
     conflict_rows: Vec<u64>,
@@ -135,6 +139,7 @@ impl Gather {
             uploaders: Entries::default(),
             references: Entries::default(),
             claims: Entries::default(),
+            open_claims: Vec::new(),
             asset_rows: Vec::new(),
             video_rows: Vec::new(),
             conflict_rows: Vec::new(),
@@ -346,6 +351,9 @@ impl Gather {
             facts.used -= 1;
             return Ok(());
         }
+        if state >= ClaimState::Pending {
+            self.keep_open(row, &read);
+        }
         let length = [ClaimColumn::LongestMatch, ClaimColumn::MatchingDuration, ClaimColumn::MatchingLength]
             .into_iter()
             .find_map(|column| number::seconds(row.cell(column)));
@@ -376,6 +384,27 @@ impl Gather {
             }
         }
         Ok(())
+    }
+
+    /// Keeps a claim that waits for somebody. Beyond [`MAX_OPEN_CLAIMS`] only those that an uploader objects to are kept:
+    /// nobody works down more, and memory must not grow with a report that is wrong.
+    fn keep_open(&mut self, row: &ClaimRow<'_>, read: &ClaimNumbers) {
+        let status = OpenStatus::of(row.cell(ClaimColumn::StatusDetail));
+        if self.open_claims.len() >= MAX_OPEN_CLAIMS && status > OpenStatus::Disputed {
+            return;
+        }
+        let Ok(claim_id) = row.claim_id() else { return };
+        let day = |column| calendar::date(row.cell(column)).ok().flatten();
+        self.open_claims.push(OpenClaim {
+            claim_id,
+            status,
+            asset_id: read.asset,
+            video_id: row.video_id().and_then(Result::ok),
+            channel_id: read.channel,
+            created: day(ClaimColumn::CreatedDate),
+            views: read.views.get().or(read.engaged_views.get()),
+            uploaded: day(ClaimColumn::UploadDate),
+        });
     }
 
     fn count_for_asset(
@@ -452,7 +481,17 @@ impl Gather {
     /// The week, everything in the order of its ids and everything summed that needs all rows.
     pub fn finish(self) -> Snapshot {
         let Self {
-            week, mut strings, assets, videos, channels, uploaders, references, claims, reports, ..
+            week,
+            mut strings,
+            assets,
+            videos,
+            channels,
+            uploaders,
+            references,
+            claims,
+            mut open_claims,
+            reports,
+            ..
         } = self;
         strings.close();
         drop((assets.index, videos.index, channels.index, uploaders.index, references.index, claims.index));
@@ -503,8 +542,22 @@ impl Gather {
         }
         references.sort_unstable_by(|a, b| strings.get(a.id).cmp(strings.get(b.id)));
 
-        let mut snapshot =
-            Snapshot { week, strings, assets, videos, channels, uploaders, references, claims, reports };
+        // Of rows that disagree about one claim the most pressing status stands.
+        open_claims.sort_unstable();
+        open_claims.dedup_by(|later, first| later.claim_id == first.claim_id);
+
+        let mut snapshot = Snapshot {
+            week,
+            strings,
+            assets,
+            videos,
+            channels,
+            uploaders,
+            references,
+            claims,
+            open_claims,
+            reports,
+        };
         snapshot.settle_facts(Source::Assets, self.asset_rows);
         snapshot.settle_facts(Source::Videos, self.video_rows);
         snapshot.settle_facts(Source::Conflicts, self.conflict_rows);

@@ -273,6 +273,7 @@ impl Snapshot {
             uploaders,
             references,
             claims,
+            open_claims: Vec::new(),
             reports,
         })
     }

@@ -1,11 +1,12 @@
 //! What is kept of a week.
 
 use hashbrown::HashMap;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::claims::strings::{Strings, Text};
 use crate::claims::week::Week;
-use crate::id::{AssetId, ChannelId, VideoId};
+use crate::id::{AssetId, ChannelId, ClaimId, VideoId};
 
 /// Below this length a match is short: music matched by chance or by a sample is mostly shorter than 10 s.
 pub const SHORT_MATCH_SECONDS: u32 = 10;
@@ -352,6 +353,81 @@ pub struct ClaimEntry {
     pub(super) asset_and_state: u32,
 }
 
+/// A claim that somebody has to decide about, by a row whose status is `PENDING`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenClaim {
+    /// The claim.
+    pub claim_id: ClaimId,
+    /// What it waits for.
+    pub status: OpenStatus,
+    /// Its asset.
+    pub asset_id: Option<AssetId>,
+    /// The claimed video.
+    pub video_id: Option<VideoId>,
+    /// The channel of that video.
+    pub channel_id: ChannelId,
+    /// The day on which the claim was made.
+    pub created: Option<Date>,
+    /// Lifetime views of the video.
+    pub views: Option<u64>,
+    /// The day on which the video was uploaded.
+    pub uploaded: Option<Date>,
+}
+
+/// What an open claim waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OpenStatus {
+    /// An answer to the uploader's appeal: seven days.
+    Appealed,
+    /// An answer to the uploader's dispute: thirty days.
+    Disputed,
+    /// A decision whether to claim at all.
+    Potential,
+    /// A look by somebody, as the policy asks.
+    RoutedForReview,
+    /// Something that the report does not tell.
+    Pending,
+}
+
+impl OpenStatus {
+    /// The status by `claim_status_detail` of a claim that is pending.
+    pub fn of(detail: &[u8]) -> Self {
+        let detail = detail.to_ascii_uppercase();
+        let says = |word: &[u8]| memchr::memmem::find(&detail, word).is_some();
+        if says(b"APPEAL") {
+            Self::Appealed
+        } else if says(b"DISPUT") {
+            Self::Disputed
+        } else if says(b"POTENTIAL") {
+            Self::Potential
+        } else if says(b"REVIEW") {
+            Self::RoutedForReview
+        } else {
+            Self::Pending
+        }
+    }
+
+    /// The status's name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Appealed => "appealed",
+            Self::Disputed => "disputed",
+            Self::Potential => "potential",
+            Self::RoutedForReview => "routed_for_review",
+            Self::Pending => "pending",
+        }
+    }
+
+    /// The status by its name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Appealed, Self::Disputed, Self::Potential, Self::RoutedForReview, Self::Pending]
+            .into_iter()
+            .find(|status| status.name() == name)
+    }
+}
+
 /// The asset's position of a claim whose row names none.
 pub(super) const NO_ASSET: u32 = u32::MAX >> 3;
 
@@ -436,6 +512,8 @@ pub struct Snapshot {
     pub references: Vec<ReferenceState>,
     /// Claims by key, each once.
     pub claims: Vec<ClaimEntry>,
+    /// Claims that wait for somebody, by id, each once; of a recalled week none.
+    pub open_claims: Vec<OpenClaim>,
     /// The reports that were read; a report that is not here was not given, which is not the same as empty.
     pub reports: HashMap<super::Source, ReportFacts>,
 }
