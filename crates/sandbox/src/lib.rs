@@ -23,6 +23,7 @@ mod s3;
 mod sandbox;
 mod score;
 mod signature;
+pub mod weeks;
 mod wire;
 pub mod world;
 mod youtube;
@@ -35,4 +36,4 @@ pub use score::{AssetScore, ChannelScore, Score, WrongAsset};
 pub use world::{
     Asset, Expected, Kind, ReportRow, SheetChannel, Size, Standing, StoredChannel, World, WorldBuilder,
 };
-pub use youtube::{AssetState, CredentialKind, ReportFile, Write};
+pub use youtube::{AssetState, ClaimEvent, ClaimRecord, CredentialKind, ReportFile, Write};

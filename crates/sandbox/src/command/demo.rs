@@ -1,5 +1,6 @@
 //! The whole story on this machine: the sheet goes into the database, the plan is shown while the task that the event
-//! started is held back, the CMS is brought in order, and the result is scored against the truth.
+//! started is held back, the CMS is brought in order, and the result is scored against the truth; then the claims
+//! reports of ten weeks are read.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,14 +8,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::command::{report, say, scoreboard};
+use crate::command::{report, say, scoreboard, weekly};
 use crate::eventbridge::Invocation;
 use crate::journal::Service;
 use crate::sandbox::{Options, Sandbox};
 use crate::world::Kind;
 
 /// How long a started task may take.
-const PATIENCE: Duration = Duration::from_mins(30);
+pub(super) const PATIENCE: Duration = Duration::from_mins(30);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Off a terminal a line is printed this often.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -28,7 +29,7 @@ pub(super) struct Story {
 }
 
 pub(super) async fn run(options: Options, rate_per_second: u32) -> Result<ExitCode> {
-    let profile = options.profile;
+    let (profile, seed) = (options.profile, options.seed);
     let sandbox = Sandbox::start(options).await?;
     sandbox.set_task_env("RATE_PER_SECOND", rate_per_second.to_string());
     say(&scoreboard::opening(&sandbox, profile, rate_per_second));
@@ -52,10 +53,16 @@ pub(super) async fn run(options: Options, rate_per_second: u32) -> Result<ExitCo
     // A second delivery of the event would have started a second task.
     sandbox.wait_for_idle(PATIENCE).await?;
     let story = Story { backfill, plan, cleanup };
-    let (text, met) = scoreboard::closing(&sandbox, &story)?;
+    let (text, mut misses) = scoreboard::custom_ids(&sandbox, &story)?;
     say(&text);
+    let weeks = weekly::run(&sandbox, seed).await?;
+    say(&weeks.text);
+    misses.extend(weeks.misses);
+    // Whom an alert's event wakes is part of the story.
+    sandbox.wait_for_idle(PATIENCE).await?;
+    say(&scoreboard::closing(&sandbox, &misses, weeks.page.as_deref())?);
     sandbox.stop().await;
-    Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if misses.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Done and wanted.

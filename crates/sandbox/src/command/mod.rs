@@ -1,7 +1,8 @@
-//! What the program `dn-sandbox` does: serve, write a world, or rehearse the whole story.
+//! What the program `dn-sandbox` does: serve, write a world or weeks of reports, or rehearse the whole story.
 
 mod demo;
 mod scoreboard;
+mod weekly;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::fault::Profile;
 use crate::sandbox::{Options, Sandbox};
+use crate::weeks;
 use crate::world::{Size, World};
 
 /// AppSync, YouTube, OAuth, S3 and EventBridge on 127.0.0.1 over one seeded world.
@@ -31,11 +33,23 @@ enum Command {
         world: WorldArgs,
         #[command(flatten)]
         servers: ServerArgs,
+        /// Put ten weeks of claims reports there too: into the object store, and behind the Reporting API as far back
+        /// as it keeps them; their partner channels into the database, their open claims behind the Content ID API.
+        #[arg(long)]
+        weeks: bool,
     },
     /// Write the channel sheet and the video report of a world, and nothing else.
     World {
         #[command(flatten)]
         world: WorldArgs,
+        /// The folder to write to.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Write weeks of claims reports, platform files and rights records with the truth about them, and nothing else.
+    Weeks {
+        #[command(flatten)]
+        weeks: WeeksArgs,
         /// The folder to write to.
         #[arg(long)]
         out: PathBuf,
@@ -62,6 +76,54 @@ struct WorldArgs {
     /// other people's videos, which is how a CMS report grows.
     #[arg(long, default_value_t = Size::default().videos)]
     videos: usize,
+}
+
+/// What the weeks of claims reports are made of.
+#[derive(Debug, Clone, Copy, Args)]
+struct WeeksArgs {
+    /// Everything that is random follows from it.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many weeks. Something happens in them from eight on.
+    #[arg(long, default_value_t = 10)]
+    weeks: usize,
+    /// How many assets. Something happens to them from some hundreds on.
+    #[arg(long, default_value_t = 1_200)]
+    assets: u64,
+    /// Rows of the video report per asset, on average.
+    #[arg(long, default_value_t = 3)]
+    videos_per_asset: u64,
+    /// Rows of the claim report per asset, on average.
+    #[arg(long, default_value_t = 8)]
+    claims_per_asset: u64,
+    /// The Monday of the last week [default: of the last week that is over, by the days of Los Angeles].
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    last_week: Option<jiff::civil::Date>,
+    /// Let all reports of one week say everything twice, and two of another break off.
+    #[arg(long)]
+    report_faults: bool,
+    /// Leave out the reports of this week, counted from 1.
+    #[arg(long, value_name = "N")]
+    missing_week: Option<usize>,
+}
+
+impl WeeksArgs {
+    fn options(self) -> Result<weeks::Options> {
+        let options = match self.last_week {
+            Some(last_week) => weeks::Options::ending(last_week),
+            None => weeks::Options::until_now()?,
+        };
+        Ok(weeks::Options {
+            seed: self.seed,
+            weeks: self.weeks,
+            assets: self.assets,
+            videos_per_asset: self.videos_per_asset,
+            claims_per_asset: self.claims_per_asset,
+            report_faults: self.report_faults,
+            missing_week: self.missing_week,
+            ..options
+        })
+    }
 }
 
 #[derive(Debug, Clone, Args)]
@@ -120,10 +182,11 @@ impl Cli {
     /// Carries the command out.
     pub async fn run(self) -> Result<ExitCode> {
         match self.command {
-            Command::Serve { world, servers } => {
-                serve(servers.options(world)?, servers.rate_per_second).await
+            Command::Serve { world, servers, weeks } => {
+                serve(servers.options(world)?, servers.rate_per_second, weeks).await
             }
             Command::World { world, out } => write_world(world, &out),
+            Command::Weeks { weeks, out } => write_weeks(&weeks.options()?, &out),
             Command::Demo { world, servers } => {
                 demo::run(servers.options(world)?, servers.rate_per_second).await
             }
@@ -131,13 +194,16 @@ impl Cli {
     }
 }
 
-async fn serve(options: Options, rate_per_second: u32) -> Result<ExitCode> {
+async fn serve(options: Options, rate_per_second: u32, with_weeks: bool) -> Result<ExitCode> {
+    let seed = options.seed;
     let sandbox = Sandbox::start(options).await?;
     let rate = ("RATE_PER_SECOND".to_owned(), rate_per_second.to_string());
     sandbox.set_task_env(&rate.0, &rate.1);
+    let weeks = if with_weeks { weekly::publish(&sandbox, seed).await? } else { Vec::new() };
     let lines: Vec<String> = sandbox
         .env()
         .into_iter()
+        .chain(weeks)
         .chain([rate])
         .map(|(name, value)| format!("export {name}={}", quoted(&value)))
         .collect();
@@ -189,6 +255,20 @@ fn write_world(world: WorldArgs, out: &Path) -> Result<ExitCode> {
         report.display(),
         made.report_rows,
         made.claimed_rows
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_weeks(options: &weeks::Options, out: &Path) -> Result<ExitCode> {
+    let made = weeks::generate(options, out)?;
+    let folders: Vec<String> = made.weeks.iter().map(|week| format!("{}\n", week.dir.display())).collect();
+    let planted = made.findings.iter().filter(|finding| !finding.implied).count();
+    say(&format!(
+        "{}{}: {} channels\n{}: {planted} to be found",
+        folders.concat(),
+        made.partners_path.display(),
+        made.partners.len(),
+        made.findings_path.display()
     ));
     Ok(ExitCode::SUCCESS)
 }

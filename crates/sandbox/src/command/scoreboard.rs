@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -44,8 +44,8 @@ pub(super) fn plan(task: &Invocation) -> Result<String> {
     Ok(text)
 }
 
-/// The text, and whether the truth was met.
-pub(super) fn closing(sandbox: &Sandbox, story: &Story) -> Result<(String, bool)> {
+/// How the custom IDs came out, and where the truth was missed.
+pub(super) fn custom_ids(sandbox: &Sandbox, story: &Story) -> Result<(String, Vec<String>)> {
     let score = sandbox.score()?;
     let mut text = String::new();
     let mut misses = Vec::new();
@@ -55,21 +55,30 @@ pub(super) fn closing(sandbox: &Sandbox, story: &Story) -> Result<(String, bool)
     for event in sandbox.events() {
         writeln!(text, "  {}", describe(&event))?;
     }
-    write_calls(&mut text, sandbox)?;
     match export_of(sandbox) {
-        Some(path) => writeln!(text, "\nexport     {}", path.display())?,
+        Some(path) => write!(text, "\nexport     {}", path.display())?,
         None => misses.push("the cleanup left no export".to_owned()),
     }
-    writeln!(text, "journal    {}", sandbox.dir().join("journal.jsonl").display())?;
+    Ok((text, misses))
+}
+
+/// All calls, whether the truth was met, and last of all the page to look at.
+pub(super) fn closing(sandbox: &Sandbox, misses: &[String], page: Option<&Path>) -> Result<String> {
+    let mut text = String::new();
+    write_calls(&mut text, sandbox)?;
+    writeln!(text, "\njournal    {}\n", sandbox.dir().join("journal.jsonl").display())?;
     if misses.is_empty() {
-        write!(text, "\nThe truth was met.")?;
+        write!(text, "The truth was met.")?;
     } else {
-        write!(text, "\nTHE TRUTH WAS MISSED:")?;
-        for miss in &misses {
+        write!(text, "THE TRUTH WAS MISSED:")?;
+        for miss in misses {
             write!(text, "\n  - {miss}")?;
         }
     }
-    Ok((text, misses.is_empty()))
+    if let Some(page) = page {
+        write!(text, "\n\nreport     {}", page.display())?;
+    }
+    Ok(text)
 }
 
 fn write_backfill(
@@ -218,7 +227,7 @@ fn write_calls(text: &mut String, sandbox: &Sandbox) -> Result<()> {
     } else {
         format!(", {} of them answered by a fault", grouped(faults))
     };
-    writeln!(text, "\ncalls{faults}")?;
+    writeln!(text, "calls{faults}")?;
     for ((service, operation), count) in sandbox.journal().counts() {
         writeln!(text, "  {:<12} {operation:<28} {:>8}", service.name(), grouped(count))?;
     }
@@ -256,7 +265,7 @@ fn in_words(kind: &Kind) -> String {
 }
 
 /// The end of a task's stderr, for the reader who asks why.
-fn last_words(task: &Invocation) -> String {
+pub(super) fn last_words(task: &Invocation) -> String {
     let ended = match (&task.start_error, task.exit_code) {
         (Some(why), _) => why.clone(),
         (None, Some(code)) => format!("exit {code}"),
@@ -283,7 +292,7 @@ fn export_of(sandbox: &Sandbox) -> Option<PathBuf> {
 }
 
 /// `38,412`.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

@@ -2,6 +2,7 @@
 
 mod engine;
 mod inside;
+mod publish;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,6 +30,7 @@ use crate::signature::{ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY};
 use crate::wire::{Play, serve};
 use crate::world::{REPORT_BUCKET, REPORT_KEY, Size, World};
 use crate::youtube::catalogue::Catalogue;
+use crate::youtube::claims::ClaimShelf;
 use crate::youtube::content_id::ContentId;
 use crate::youtube::credentials::{CredentialKind, SigningKey, credential_json};
 use crate::youtube::reporting::{Reporting, Shelf};
@@ -77,6 +79,7 @@ pub struct Sandbox {
     catalogue: Arc<Catalogue>,
     tokens: Arc<TokenBook>,
     reports: Arc<Shelf>,
+    claims: Arc<ClaimShelf>,
     bus: Arc<Bus>,
     runner: Arc<Runner>,
     key: &'static SigningKey,
@@ -144,7 +147,12 @@ impl Sandbox {
             api_key: GRAPHQL_API_KEY.to_owned(),
             introspection: Arc::clone(&introspection),
         };
-        let content_id = ContentId { catalogue: Arc::clone(&catalogue), tokens: Arc::clone(&tokens) };
+        let claims = Arc::new(ClaimShelf::default());
+        let content_id = ContentId {
+            catalogue: Arc::clone(&catalogue),
+            claims: Arc::clone(&claims),
+            tokens: Arc::clone(&tokens),
+        };
         let token_server = TokenServer { book: Arc::clone(&tokens), key };
         let objects = ObjectStore::new(dir.join("s3"), dir.join("s3-incoming"))?;
 
@@ -190,6 +198,7 @@ impl Sandbox {
             catalogue,
             tokens,
             reports,
+            claims,
             bus,
             runner,
             key,

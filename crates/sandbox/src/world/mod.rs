@@ -5,7 +5,7 @@ mod builder;
 mod generate;
 mod maker;
 mod report;
-mod titles;
+pub(crate) mod titles;
 mod truth;
 
 use std::collections::{BTreeMap, HashMap};

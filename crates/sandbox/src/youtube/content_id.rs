@@ -9,21 +9,29 @@ use flate2::write::GzEncoder;
 use crate::journal::Service;
 use crate::wire::{Call, Content, Operation, Play, Reply};
 use crate::youtube::catalogue::{Catalogue, refuse};
+use crate::youtube::claims::ClaimShelf;
 use crate::youtube::fields::select;
 use crate::youtube::tokens::TokenBook;
 
 const ROOT: &str = "/youtube/partner/v1/assets";
+const CLAIM_SEARCH: &str = "/youtube/partner/v1/claimSearch";
+const CLAIM_HISTORY: &str = "/youtube/partner/v1/claimHistory";
 /// Below this a compressed answer is no smaller.
 const COMPRESS_FROM_BYTES: usize = 800;
 
-/// The API over a catalogue.
+/// The API over a catalogue and the claims on other people's videos.
 pub(crate) struct ContentId {
     pub catalogue: Arc<Catalogue>,
+    pub claims: Arc<ClaimShelf>,
     pub tokens: Arc<TokenBook>,
 }
 
 fn asset_in_path(path: &str) -> Option<String> {
-    let id = path.strip_prefix(ROOT)?.strip_prefix('/')?;
+    id_below(ROOT, path)
+}
+
+fn id_below(root: &str, path: &str) -> Option<String> {
+    let id = path.strip_prefix(root)?.strip_prefix('/')?;
     let id = percent_encoding::percent_decode_str(id).decode_utf8().ok()?;
     (!id.is_empty() && !id.contains('/')).then(|| id.into_owned())
 }
@@ -41,6 +49,11 @@ impl Play for ContentId {
             }
             ("PATCH", Some(id)) => Operation::new("assets.patch").about(vec![id]),
             ("PUT", Some(id)) => Operation::new("assets.update").about(vec![id]),
+            ("GET", None) if call.path == CLAIM_SEARCH => Operation::new("claimSearch.list"),
+            ("GET", None) => match id_below(CLAIM_HISTORY, &call.path) {
+                Some(id) => Operation::new("claimHistory.get").about(vec![id]),
+                None => Operation::new("unknown"),
+            },
             _ => Operation::new("unknown"),
         }
     }
@@ -62,6 +75,11 @@ impl Play for ContentId {
             ("GET", None) if call.path == ROOT => self.catalogue.list(call),
             ("PATCH", Some(id)) => self.catalogue.patch(&id, call),
             ("PUT", Some(id)) => self.catalogue.update(&id, call),
+            ("GET", None) if call.path == CLAIM_SEARCH => self.claims.search(call),
+            ("GET", None) => match id_below(CLAIM_HISTORY, &call.path) {
+                Some(id) => self.claims.history(&id),
+                None => refuse(404, "notFound", "Not Found"),
+            },
             _ => refuse(404, "notFound", "Not Found"),
         };
         compress(partial(reply, call), call)

@@ -33,7 +33,7 @@ fn world_writes_the_two_input_files_and_nothing_else() {
 fn serve_prints_exports_alone_and_ends_when_it_is_asked_to() {
     let dir = tempfile::tempdir().unwrap();
     let mut serve = Command::new(PROGRAM)
-        .args(["serve", "--channels", "2", "--videos", "5", "--dir"])
+        .args(["serve", "--channels", "2", "--videos", "5", "--weeks", "--dir"])
         .arg(dir.path())
         .arg("--workflow")
         .arg(infra("workflow.yaml"))
@@ -51,12 +51,20 @@ fn serve_prints_exports_alone_and_ends_when_it_is_asked_to() {
         assert!(value.starts_with('\'') && value.ends_with('\''), "{line}");
         names.push(name.to_owned());
     }
-    for name in
-        ["GRAPHQL_ENDPOINT", "AWS_ENDPOINT_URL_S3", "YOUTUBE_CREDENTIALS", "VIDEO_REPORT_URI", "STATE_URI"]
-    {
+    for name in [
+        "GRAPHQL_ENDPOINT",
+        "AWS_ENDPOINT_URL_S3",
+        "YOUTUBE_CREDENTIALS",
+        "VIDEO_REPORT_URI",
+        "STATE_URI",
+        "CLAIM_REPORT_URI",
+        "ANALYTICS_URI",
+    ] {
         assert!(names.iter().any(|known| known == name), "{name} is missing: {names:?}");
     }
     let killed = Command::new("kill").args(["-TERM", &serve.id().to_string()]).status().unwrap();
+    let weeks = dir.path().join("s3/youtube-reporting-main/claims");
+    assert_eq!(fs::read_dir(weeks).unwrap().count(), 10);
     assert!(killed.success() && serve.wait().unwrap().success());
     assert!(lines.next().is_none());
 }
@@ -83,5 +91,7 @@ fn a_demonstration_that_misses_the_truth_says_so_and_fails() {
         "{said}"
     );
     assert!(said.contains("no event of the backfill started the cleanup"), "{said}");
+    assert!(said.contains("claims-report for the week of"), "{said}");
+    assert!(!said.contains("report.html"), "no page is promised that was not made");
     assert!(!said.contains('\u{1b}'), "no terminal escapes off a terminal");
 }
