@@ -14,7 +14,7 @@ use crate::services::Services;
 const REPORT: &str = "claim_id,channel_id,claim_status,claim_type\nc,UCalpha00000000000000000,ACTIVE,AUDIO\n";
 
 #[tokio::test]
-async fn s01_a_packed_report_in_s3_is_counted_though_its_body_breaks_off() {
+async fn s01_a_packed_report_in_s3_is_read_though_its_body_breaks_off() {
     let services = Services::start().await;
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     packed.write_all(REPORT.as_bytes()).expect("memory");
@@ -27,7 +27,7 @@ async fn s01_a_packed_report_in_s3_is_counted_though_its_body_breaks_off() {
     let run = run("claims-report", &environment, &arguments).await.expect("the program");
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     let summary = run.summary().expect("a summary");
-    assert_eq!(summary["claims"]["byStatus"]["ACTIVE"], 1);
+    assert_eq!(summary["claimCount"], 1);
     assert_eq!(services.count(Service::S3, "GetObject"), 2);
 }
 
@@ -92,12 +92,11 @@ async fn e02_of_two_claims_reports_at_once_one_does_the_work(#[case] state_in_s3
 
     let first = tokio::task::spawn_blocking(move || first.wait_with_output()).await.expect("a thread");
     assert_eq!(first.expect("its end").status.code(), Some(0));
-    let events = services.sandbox.events();
-    assert_eq!(events.len(), 1, "the one that lost tells nothing: {events:?}");
-    assert_eq!(
-        (&events[0]["source"], &events[0]["detail-type"]),
-        (&json!("dn.claims.report"), &json!("Claims Report Completed"))
-    );
+    let mut events = services.sandbox.events();
+    assert!(events.iter().all(|event| event["source"] == "dn.claims.report"));
+    events.retain(|event| event["detail-type"] != "Claims Alert Raised");
+    assert_eq!(events.len(), 1, "the one that lost tells nothing");
+    assert_eq!(events[0]["detail-type"], json!("Claims Report Completed"));
     assert_eq!(events[0]["detail"]["claimCount"], json!(1));
 
     let third = run("claims-report", &environment, &["--json"]).await.expect("the program");

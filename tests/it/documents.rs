@@ -77,12 +77,14 @@ async fn every_event_on_the_bus_is_as_its_example_says_and_every_example_is_met(
     assert_eq!(rehearsal.backfill(&[]).await.unwrap().code, Some(0));
     let started = rehearsal.sandbox.wait_invocation(1, Duration::from_mins(1)).await.unwrap();
     assert_eq!(started[0].exit_code, Some(0));
-    let all = ["claim_report", "asset_report", "video_report"]
-        .map(|kind| root().join("fixtures").join(kind).join("small.csv").display().to_string());
-    let all = ["--claims", &all[0], "--assets", &all[1], "--videos", &all[2]];
     let environment = rehearsal.environment();
-    assert_eq!(dn_tests::run("claims-report", &environment, &all).await.unwrap().code, Some(0));
-    let missing = ["--claims", "/nowhere/claims.csv"];
+    for (week, custom_id) in [("2020-01-06", "artist-one"), ("2020-01-13", "another")] {
+        let reports = reports_of_a_week(&rehearsal, custom_id);
+        let [assets, videos, claims] = &reports;
+        let arguments = ["--week", week, "--assets", assets, "--videos", videos, "--claims", claims];
+        assert_eq!(dn_tests::run("claims-report", &environment, &arguments).await.unwrap().code, Some(0));
+    }
+    let missing = ["--week", "2020-01-20", "--claims", "/nowhere/claims.csv"];
     assert_eq!(dn_tests::run("claims-report", &environment, &missing).await.unwrap().code, Some(4));
 
     let examples = json_blocks(&document("docs/EVENTS.md"));
@@ -106,6 +108,36 @@ async fn every_event_on_the_bus_is_as_its_example_says_and_every_example_is_met(
     for event in rehearsal.sandbox.events() {
         assert_is_event_time(&event["detail"]["timestamp"]);
     }
+}
+
+/// Three reports that agree but for the custom ID of their one asset.
+fn reports_of_a_week(rehearsal: &Rehearsal, custom_id: &str) -> [String; 3] {
+    let file = |name: &str, text: String| {
+        let path = rehearsal.directory().join(format!("{custom_id}-{name}.csv"));
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (asset, video) = ("A1000000000000001", "vid00000001");
+    [
+        file(
+            "assets",
+            format!(
+                "asset_id,custom_id,active_claims,asset_type,asset_title\n{asset},{custom_id},1,WEB,Song\n"
+            ),
+        ),
+        file(
+            "videos",
+            format!(
+                "video_id,channel_id,asset_id,custom_id,views\n{video},{CHANNEL},{asset},{custom_id},5\n"
+            ),
+        ),
+        file(
+            "claims",
+            format!(
+                "claim_id,channel_id,asset_id,claim_status,claim_type\nc1,{CHANNEL},{asset},ACTIVE,AUDIO\n"
+            ),
+        ),
+    ]
 }
 
 fn assert_is_event_time(timestamp: &Value) {

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod backfill;
+mod browser;
 mod chain;
 mod check;
 mod claims_report;
@@ -16,6 +17,7 @@ mod eventbridge;
 mod explain;
 mod fuzz_seeds;
 mod graphql_check;
+mod history;
 mod infrastructure;
 mod inputs;
 mod kill;
@@ -34,4 +36,6 @@ mod services;
 mod store;
 mod tls;
 mod walk;
+mod weekly;
+mod weeks;
 mod writes;

@@ -1,8 +1,9 @@
-//! S3 and EventBridge as somebody else has read their description: what holds against the sandbox holds here too.
+//! S3, EventBridge and SES as somebody else has read their description: what holds against the sandbox holds here too.
 //!
 //! moto checks neither signatures nor permissions nor sizes, and a rule's target here is a queue, since moto starts no
 //! tasks: the rest of the rule is the template's own.
 
+mod mail;
 mod server;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -88,12 +88,19 @@ async fn a_file_of_many_chunks_arrives_whole() {
     let content = report(500_000);
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&content).unwrap();
-    bench.store.put_file("plan.jsonl", file.path()).await.unwrap();
+    bench.store.put_file("plan.jsonl", file.path(), Condition::None).await.unwrap();
     assert!(std::fs::read(bench.services.object("state/plan.jsonl")).unwrap() == content);
     let reader = open_read(&bench.store.uri("plan.jsonl"), &bench.aws).await.unwrap();
     assert_eq!(reader.size_bytes, Some(content.len() as u64));
     assert!(reader.modified.is_some() && reader.etag.is_some());
     assert!(read(reader).await.unwrap() == content);
+    bench.inject("GetObject", 2, Fault::HalfBody);
+    let back = file.path().with_extension("back");
+    let etag = bench.store.get_file("plan.jsonl", &back).await.unwrap().unwrap();
+    assert!(std::fs::read(&back).unwrap() == content, "what broke off is resumed");
+    std::fs::remove_file(&back).unwrap();
+    assert_eq!(bench.store.get_file("nothing", &back).await.unwrap(), None);
+    bench.store.put_file("plan.jsonl", file.path(), Condition::IfMatch(etag)).await.unwrap();
 }
 
 #[tokio::test]
@@ -117,6 +124,12 @@ async fn e02_a_lock_in_s3_is_won_once_and_changed_by_its_holder_alone() {
         bench.store.put("lock.json", "beat".into(), Condition::IfMatch(first.clone())).await.unwrap();
     let late = bench.store.put("lock.json", "late".into(), Condition::IfMatch(first.clone())).await;
     assert!(matches!(late, Err(StoreError::Precondition { .. })), "{late:?}");
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&report(100_000)).unwrap();
+    for condition in [Condition::IfAbsent, Condition::IfMatch(first.clone())] {
+        let late = bench.store.put_file("lock.json", file.path(), condition).await;
+        assert!(matches!(late, Err(StoreError::Precondition { .. })), "{late:?}");
+    }
     bench.store.delete("lock.json").await.unwrap();
     let gone = bench.store.put("lock.json", "gone".into(), Condition::IfMatch(second)).await;
     assert!(matches!(gone, Err(StoreError::Precondition { .. })), "{gone:?}");

@@ -52,7 +52,13 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
     summary["exitCode"] = end.exit.code().into();
     summary["durationMs"] = run.duration_ms.into();
     summary["dryRun"] = run.dry_run.into();
-    Report { summary, text: text(run, tally, status), event, counts: metric_counts(tally) }
+    Report {
+        summary,
+        text: text(run, tally, status),
+        event,
+        events_before: Vec::new(),
+        counts: metric_counts(tally),
+    }
 }
 
 /// A run that finished is a success as long as few enough rows failed.

@@ -13,25 +13,32 @@ use dn_core::task::{Context, Ended, Exit, Task as _, clock};
 use dn_core::transport::{Authorization, Pace, Transport};
 use dn_core::youtube::reporting::{LIFE_DAYS, ReportInfo, Reporting, SCOPES};
 use dn_core::youtube::{CallBudget, TokenCache};
-use jiff::civil::{Date, Weekday};
-use jiff::{SignedDuration, Timestamp, ToSpan as _};
+use dn_domain::claims::snapshot::Source;
+use dn_domain::claims::week::Week;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::{Count, Tally};
+use crate::{ClaimsReport, Tally};
 
 /// Where Google's days begin, and so its reports'.
 const ZONE: &str = "America/Los_Angeles";
 /// Where raw reports are kept, in the state folder.
 const RAW: &str = "claims-report/raw";
 
-/// What the weekly report reads, by the API's names.
-pub(crate) const REPORT_TYPES: [(&str, &str); 4] = [
-    ("claim report", "content_owner_active_claims_a3"),
-    ("asset report", "content_owner_asset_a3"),
-    ("video report", "content_owner_video_metadata_a3"),
-    ("conflict report", "content_owner_asset_conflict_a3"),
-];
+/// What the weekly report reads, in the order in which it is fetched.
+pub(crate) const SOURCES: [Source; 4] = [Source::Claims, Source::Assets, Source::Videos, Source::Conflicts];
+
+/// The report's type, by the API's name.
+pub(crate) fn report_type(source: Source) -> &'static str {
+    match source {
+        Source::Claims => "content_owner_active_claims_a3",
+        Source::Assets => "content_owner_asset_a3",
+        Source::Videos => "content_owner_video_metadata_a3",
+        Source::Conflicts => "content_owner_asset_conflict_a3",
+    }
+}
 
 /// What became of one report type.
 #[derive(Debug, Clone)]
@@ -48,45 +55,20 @@ pub struct Fetched {
     pub size_bytes: Option<u64>,
 }
 
-/// A reporting week, by its Monday.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Week(Date);
-
-impl Week {
-    /// A Monday, as `2026-11-16`.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let date: Date =
-            text.parse().map_err(|_| format!("{text:?} is no date; it is written 2026-11-16"))?;
-        let monday = Self::monday(date).map_err(|error| error.to_string())?;
-        if monday == date {
-            return Ok(Self(date));
-        }
-        Err(format!("{date} is a {:?}; a week is named by its Monday, here {monday}", date.weekday()))
-    }
-
-    /// The last week that is over.
-    pub(crate) fn last_complete(now: Timestamp) -> Result<Self, jiff::Error> {
-        let today = now.in_tz(ZONE)?.date();
-        Ok(Self(Self::monday(today)?.checked_sub(7.days())?))
-    }
-
-    fn monday(date: Date) -> Result<Date, jiff::Error> {
-        let since = date.weekday().since(Weekday::Monday);
-        date.checked_sub(i32::from(since).days())
-    }
-
-    /// Its first moment and the first one after it, by Google's days.
-    fn bounds(self) -> Result<(Timestamp, Timestamp), jiff::Error> {
-        let begin = self.0.in_tz(ZONE)?.timestamp();
-        let end = self.0.checked_add(7.days())?.in_tz(ZONE)?.timestamp();
-        Ok((begin, end))
-    }
+/// The last week that is over, by Google's days.
+pub(crate) fn last_complete(now: Timestamp) -> anyhow::Result<Week> {
+    Ok(Week::last_complete(now.in_tz(ZONE)?.date()))
 }
 
-impl std::fmt::Display for Week {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
+/// A moment's day, by Google's.
+pub(crate) fn day_of(moment: Timestamp) -> Option<Date> {
+    moment.in_tz(ZONE).ok().map(|moment| moment.date())
+}
+
+/// A week's first moment and the first one after it, by Google's days.
+fn bounds(week: Week) -> anyhow::Result<(Timestamp, Timestamp)> {
+    let begin = |week: Week| anyhow::Ok(week.monday().in_tz(ZONE)?.timestamp());
+    Ok((begin(week)?, begin(week.plus(1))?))
 }
 
 /// Of the reports of one type that end within the week the one that ends last; of those the one made newest.
@@ -101,61 +83,106 @@ fn choose(
     of_week.max_by_key(|report| (report.end, report.created)).cloned()
 }
 
-/// Fetches what the state folder does not have yet.
+/// The Reporting API, and the state folder that its files are kept in.
+pub(crate) struct Fetcher<'a> {
+    context: &'a Context<Tally>,
+    client: Reporting,
+    budget: Option<Arc<CallBudget>>,
+    /// What the API has, once it was asked.
+    listed: Option<Vec<ReportInfo>>,
+}
+
+impl<'a> Fetcher<'a> {
+    pub async fn connect(
+        context: &'a Context<Tally>,
+        youtube: &YoutubeSettings,
+        run: &RunSettings,
+    ) -> anyhow::Result<Self> {
+        let budget = match youtube.call_budget {
+            Some(limit) => {
+                let day = context.info.started_at;
+                Some(Arc::new(CallBudget::of_day(context.store()?, ClaimsReport::NAME, limit, day).await?))
+            }
+            None => None,
+        };
+        let client = connect(context, youtube, run, budget.clone()).await?;
+        Ok(Self { context, client, budget, listed: None })
+    }
+
+    /// The week's report of a type, its file in the state folder; nothing where the API has none that ends within the
+    /// week.
+    pub async fn fetch(&mut self, source: Source, week: Week) -> anyhow::Result<Fetched> {
+        let report_type = report_type(source);
+        let listed = match &self.listed {
+            Some(listed) => listed,
+            None => {
+                let types = SOURCES.map(self::report_type);
+                let oldest = self.context.info.started_at - SignedDuration::from_hours(24 * LIFE_DAYS);
+                let listed = self.client.reports(&types, oldest).await;
+                self.listed.insert(listed.context("the reports could not be listed")?)
+            }
+        };
+        let Some(report) = choose(listed, report_type, bounds(week)?) else {
+            return Ok(Fetched { report_type, report: None, uri: None, was_kept: false, size_bytes: None });
+        };
+        let step = self.context.progress.step(source.name(), None);
+        let store = self.context.store()?;
+        let fetched = keep(store, &self.client, report_type, &report, self.context.info.started_at)
+            .await
+            .with_context(|| format!("the {} {} could not be fetched", source.name(), report.id))?;
+        step.advance(1);
+        Ok(fetched)
+    }
+
+    /// Keeps what the day's calls came to.
+    pub async fn save(&self) -> anyhow::Result<()> {
+        match &self.budget {
+            Some(budget) => budget.save().await.context("the day's calls could not be kept"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why the API has no report, and what to do.
+pub(crate) fn missing(source: Source, week: Week) -> String {
+    format!(
+        "the Reporting API has no {} ({}) of the week of {week}: a new job's first one comes after two days, and files \
+         live {LIFE_DAYS} days",
+        source.name(),
+        report_type(source)
+    )
+}
+
+/// `fetch`: all four types.
 pub(crate) async fn fetch(
     context: &Context<Tally>,
     youtube: &YoutubeSettings,
     run: &RunSettings,
     week: Week,
 ) -> anyhow::Result<Exit> {
-    let budget = match youtube.call_budget {
-        Some(limit) => {
-            let day = context.info.started_at;
-            Some(Arc::new(CallBudget::of_day(context.store()?, Count::NAME, limit, day).await?))
-        }
-        None => None,
-    };
-    let client = connect(context, youtube, run, budget.clone()).await?;
-    let done = fetch_all(context, &client, week).await;
-    let saved = match budget {
-        Some(budget) => budget.save().await.context("the day's calls could not be kept"),
-        None => Ok(()),
-    };
+    let mut fetcher = Fetcher::connect(context, youtube, run).await?;
+    let done = fetch_all(context, &mut fetcher, week).await;
+    let saved = fetcher.save().await;
     // Why it ended is said before why that could not be noted.
     done.and_then(|exit| saved.map(|()| exit))
 }
 
-async fn fetch_all(context: &Context<Tally>, client: &Reporting, week: Week) -> anyhow::Result<Exit> {
-    let bounds = week.bounds()?;
-    let types = REPORT_TYPES.map(|(_, report_type)| report_type);
-    let oldest = context.info.started_at - SignedDuration::from_hours(24 * LIFE_DAYS);
-    let reports = client.reports(&types, oldest).await.context("the reports could not be listed")?;
+async fn fetch_all(context: &Context<Tally>, fetcher: &mut Fetcher<'_>, week: Week) -> anyhow::Result<Exit> {
     let mut exit = Exit::Done;
-    for (kind, report_type) in REPORT_TYPES {
-        let Some(report) = choose(&reports, report_type, bounds) else {
-            tracing::error!(
-                report_type,
-                week = %week,
-                "the Reporting API has no {kind} of the week: a new job's first one comes after two days, and files \
-                 live {LIFE_DAYS} days"
-            );
+    for source in SOURCES {
+        let fetched = fetcher.fetch(source, week).await?;
+        if fetched.report.is_none() {
+            tracing::error!(report_type = fetched.report_type, week = %week, "{}", missing(source, week));
             exit = Exit::RowsFailed;
-            let missing = Fetched { report_type, report: None, uri: None, was_kept: false, size_bytes: None };
-            context.count(|tally| tally.fetched.push(missing));
-            continue;
-        };
-        let step = context.progress.step(kind, None);
-        let fetched = keep(context.store()?, client, report_type, &report, context.info.started_at)
-            .await
-            .with_context(|| format!("the {kind} {} could not be fetched", report.id))?;
-        step.advance(1);
+        }
         context.count(|tally| tally.fetched.push(fetched));
     }
     Ok(exit)
 }
 
-async fn connect(
-    context: &Context<Tally>,
+/// The Reporting API's client.
+pub(crate) async fn connect<T: Clone>(
+    context: &Context<T>,
     youtube: &YoutubeSettings,
     run: &RunSettings,
     budget: Option<Arc<CallBudget>>,
@@ -193,7 +220,7 @@ async fn keep(
     let of_file = path.clone();
     let (is_packed, size_bytes, sha256) = tokio::task::spawn_blocking(move || measure(&of_file)).await??;
     let key = format!("{name}{}", if is_packed { ".csv.gz" } else { ".csv" });
-    store.put_file(&key, &path).await?;
+    store.put_file(&key, &path, Condition::None).await?;
     let particulars = json!({
         "reportId": report.id,
         "reportType": report_type,
@@ -248,25 +275,12 @@ mod tests {
     use super::*;
 
     #[rstest::rstest]
-    #[case("2026-11-16", Ok("2026-11-16"))]
-    #[case("2024-02-26", Ok("2024-02-26"))]
-    #[case("2026-11-18", Err("here 2026-11-16"))]
-    #[case("16.11.2026", Err("is no date"))]
-    fn a_week_is_named_by_its_monday(#[case] text: &str, #[case] expected: Result<&str, &str>) {
-        match (Week::parse(text), expected) {
-            (Ok(week), Ok(monday)) => assert_eq!(week.to_string(), monday),
-            (Err(error), Err(part)) => assert!(error.contains(part), "{error}"),
-            (got, _) => panic!("{got:?}"),
-        }
-    }
-
-    #[rstest::rstest]
     // A Monday in Los Angeles begins at 8 in UTC; the week before is over then and not earlier.
     #[case("2026-11-23T07:59:59Z", "2026-11-09")]
     #[case("2026-11-23T08:00:00Z", "2026-11-16")]
     #[case("2026-11-29T12:00:00Z", "2026-11-16")]
     fn t02_the_last_complete_week_goes_by_googles_days(#[case] now: &str, #[case] monday: &str) {
-        assert_eq!(Week::last_complete(now.parse().unwrap()).unwrap().to_string(), monday);
+        assert_eq!(last_complete(now.parse().unwrap()).unwrap().to_string(), monday);
     }
 
     #[rstest::rstest]
@@ -278,7 +292,7 @@ mod tests {
         #[case] begin: &str,
         #[case] end: &str,
     ) {
-        let bounds = Week::parse(monday).unwrap().bounds().unwrap();
+        let bounds = bounds(Week::parse(monday).unwrap()).unwrap();
         assert_eq!((bounds.0.to_string(), bounds.1.to_string()), (begin.to_owned(), end.to_owned()));
     }
 
@@ -292,7 +306,7 @@ mod tests {
             created: created.parse().unwrap(),
             download_url: "https://www.googleapis.com/x".parse().unwrap(),
         };
-        let bounds = Week::parse("2026-11-16").unwrap().bounds().unwrap();
+        let bounds = bounds(Week::parse("2026-11-16").unwrap()).unwrap();
         let reports = [
             report("before", "2026-11-16T08:00:00Z", "2026-11-25T00:00:00Z"),
             report("early", "2026-11-20T08:00:00Z", "2026-11-25T00:00:00Z"),

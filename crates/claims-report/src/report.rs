@@ -1,70 +1,128 @@
-//! How the counts read: one JSON object for programs, text for people, the event for the bus.
+//! How a run's end reads: one JSON object for programs, text for people, the events for the bus.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use dn_core::eventbridge::Event;
 use dn_core::task::{End, Exit, Report, RunInfo, clock};
-use dn_domain::asset_report::AssetCounts;
-use dn_domain::claim_report::ClaimCounts;
+use dn_domain::claims::alert::{Alert, Severity};
+use dn_domain::claims::digest::{SourceFile, SourceState};
+use dn_domain::claims::week::Week;
 use dn_domain::printable::printable;
 use serde_json::{Value, json};
 
-use crate::counts::VideoCounts;
 use crate::fetch::Fetched;
+use crate::history::Exported;
 
-/// The event's source, as other programs know it.
+/// The events' source, as other programs know it.
 pub const SOURCE: &str = "dn.claims.report";
 
 /// What `runs` tells of each run, by the names of its summary.
-pub(crate) const TOLD: [&str; 7] =
-    ["timestamp", "status", "exitCode", "claimCount", "assetCount", "videoRowCount", "badRowCount"];
+pub(crate) const TOLD: [&str; 9] = [
+    "timestamp",
+    "status",
+    "exitCode",
+    "week",
+    "assetCount",
+    "claimCount",
+    "videoCount",
+    "newAlertCount",
+    "reportUri",
+];
 
-/// The most lines of one table in the text; the JSON has them all.
-const SHOWN: usize = 20;
+/// So many alerts are shown on a terminal; all of them stand in the report.
+const SHOWN: usize = 10;
 
-/// What has been counted so far.
+/// What has been done so far.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    /// The claim report.
-    pub claims: Option<Counted<ClaimCounts>>,
-    /// The asset report.
-    pub assets: Option<Counted<AssetCounts>>,
-    /// The video report.
-    pub videos: Option<Counted<VideoCounts>>,
-    /// The week that was fetched, by its Monday.
-    pub week: Option<String>,
+    /// Whether this is a fetch and no report.
+    pub is_fetch: bool,
+    /// The week.
+    pub week: Option<Week>,
+    /// The week that it was compared with.
+    pub compared_with: Option<Week>,
+    /// Assets of the asset report.
+    pub assets: Option<u64>,
+    /// Claims of the claim report.
+    pub claims: Option<u64>,
+    /// Videos of the video report.
+    pub videos: Option<u64>,
+    /// Active claims, as the asset report counts them.
+    pub active_claims: Option<u64>,
+    /// Rows of `changes.csv`.
+    pub changes: Option<u64>,
+    /// Alerts that are told and not resolved.
+    pub alerts: Option<u64>,
+    /// Of all that are told those that are news to the bus.
+    pub new_alerts: Option<u64>,
+    /// Alerts beyond the budget.
+    pub held_back: Option<u64>,
+    /// Findings about the data that are not resolved.
+    pub quality: Option<u64>,
+    /// Open disputes and other open claims.
+    pub disputes: Option<u64>,
+    /// Those that cannot wait.
+    pub critical_disputes: Option<u64>,
+    /// Rows that could not be used.
+    pub rejected_rows: u64,
+    /// Where they are.
+    pub rejects_uris: Vec<String>,
+    /// Inputs that were refused.
+    pub refused: u64,
+    /// Where they were put aside.
+    pub quarantine_uris: Vec<String>,
+    /// Weeks that were missed and made up for.
+    pub made_up: Vec<Week>,
+    /// Weeks that are missing in the history before this one.
+    pub gaps: Vec<Week>,
+    /// The inputs and what became of them.
+    pub sources: Vec<SourceFile>,
+    /// The report's files, by name.
+    pub files: BTreeMap<&'static str, String>,
+    /// The alerts that the bus is told of.
+    pub raised: Vec<Alert>,
+    /// What became of the mail; none where none was asked for.
+    pub mail: Option<Mailed>,
     /// What was fetched, a report type each.
     pub fetched: Vec<Fetched>,
-    /// Where the run keeps what it counted.
+    /// Where the run keeps its summary.
     pub summary_uri: Option<String>,
     /// The runs in the state folder, where they were asked for.
     pub runs: Option<Vec<Value>>,
+    /// The files of the history, where they were asked for.
+    pub exported: Option<Vec<Exported>>,
 }
 
-/// A report that was read to its end.
+/// What became of the mail.
 #[derive(Debug, Clone)]
-pub struct Counted<C> {
-    /// As it was asked for.
-    pub uri: String,
-    /// Which version of it.
-    pub etag: Option<String>,
-    /// Its size as it lies there.
-    pub size_bytes: Option<u64>,
-    /// When it was last written.
-    pub modified: Option<jiff::Timestamp>,
-    /// What it holds.
-    pub counts: C,
+pub struct Mailed {
+    /// SES's id of it; none where it was not sent.
+    pub message_id: Option<String>,
+    /// Why it was not sent.
+    pub error: Option<String>,
 }
 
 /// Makes the report of an end.
 pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
+    let answer = |summary: Value, text: String| Report {
+        summary,
+        text,
+        event: None,
+        events_before: Vec::new(),
+        counts: Vec::new(),
+    };
     if let Some(runs) = &tally.runs {
-        return Report { summary: json!(runs), text: runs_text(runs), event: None, counts: Vec::new() };
+        return answer(json!(runs), runs_text(runs));
+    }
+    if let Some(exported) = &tally.exported {
+        let files = exported.iter().map(|file| json!({"uri": file.uri, "rows": file.rows})).collect();
+        let lines = exported.iter().map(|file| format!("{:>10} {}\n", file.rows, printable(&file.uri)));
+        return answer(files, lines.collect());
     }
     let detail = detail(run, tally, end);
     // That reports were fetched is no report made; that they could not be is of interest to whoever waits for one.
-    let is_told = !run.dry_run && (tally.week.is_none() || !end.exit.is_finished());
+    let is_told = !run.dry_run && (!tally.is_fetch || !end.exit.is_finished());
     let event = is_told.then(|| Event {
         source: SOURCE.to_owned(),
         detail_type: if end.exit.is_finished() { "Claims Report Completed" } else { "Claims Report Failed" }
@@ -72,49 +130,49 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
         detail: detail.clone(),
         resources: Vec::new(),
     });
-    let claims = tally.claims.as_ref().map(|claims| {
-        let ClaimCounts { claims: count, bad_rows, by_status, by_type, by_channel } = &claims.counts;
-        source(
-            claims,
-            &json!({
-                "claimCount": count, "badRowCount": bad_rows,
-                "byStatus": by_status, "byType": by_type, "byChannel": numbers(by_channel),
-            }),
-        )
-    });
-    let assets = tally.assets.as_ref().map(|assets| {
-        let AssetCounts { assets: count, bad_rows, by_type, active_claims } = &assets.counts;
-        source(assets, &json!({
-            "assetCount": count, "badRowCount": bad_rows, "activeClaimCount": active_claims, "byType": by_type,
-        }))
-    });
-    let videos = tally.videos.as_ref().map(|videos| {
-        let VideoCounts { rows, bad_rows, rows_with_asset, by_status, by_type, by_channel } = &videos.counts;
-        source(
-            videos,
-            &json!({
-                "rowCount": rows, "badRowCount": bad_rows, "rowsWithAssetCount": rows_with_asset,
-                "byStatus": by_status, "byType": by_type, "byChannel": numbers(by_channel),
-            }),
-        )
-    });
     let mut summary = detail;
     let more = json!({
-        "week": tally.week,
-        "fetched": tally.week.as_ref().map(|_| fetched(tally)),
-        "claims": claims,
-        "assets": assets,
-        "videos": videos,
+        "files": tally.files,
+        "rejectsUris": tally.rejects_uris,
+        "quarantineUris": tally.quarantine_uris,
+        "sources": tally.sources,
+        "fetched": fetched(tally),
+        "mail": tally.mail.as_ref().map(|mail| json!({"messageId": mail.message_id, "error": mail.error})),
         "error": end.error,
         "exitCode": end.exit.code(),
         "durationMs": run.duration_ms,
         "dryRun": run.dry_run,
     });
-    if let (Value::Object(summary), Value::Object(more)) = (&mut summary, more) {
-        summary.extend(more);
+    if let (Some(summary), Some(more)) = (summary.as_object_mut(), more.as_object()) {
+        summary.extend(more.clone());
     }
     let text = if end.exit.is_finished() { text(run, tally) } else { String::new() };
-    Report { summary, text, event, counts: metric_counts(tally) }
+    let events_before = tally.raised.iter().map(|alert| raised(run, tally, alert)).collect();
+    Report { summary, text, event, events_before, counts: metric_counts(tally) }
+}
+
+/// The event of one alert. Its evidence is small by its making: numbers and a few ids.
+fn raised(run: &RunInfo, tally: &Tally, alert: &Alert) -> Event {
+    Event {
+        source: SOURCE.to_owned(),
+        detail_type: "Claims Alert Raised".to_owned(),
+        detail: json!({
+            "id": alert.id,
+            "severity": alert.severity,
+            "kind": alert.kind,
+            "subject": alert.subject,
+            "reason": alert.reason,
+            "evidence": alert.evidence,
+            "state": alert.state,
+            "value": alert.value,
+            "links": alert.links,
+            "week": tally.week,
+            "reportUri": tally.files.get("report.html"),
+            "runId": run.run_id,
+            "timestamp": clock::event_time(run.ended_at),
+        }),
+        resources: Vec::new(),
+    }
 }
 
 fn fetched(tally: &Tally) -> Vec<Value> {
@@ -139,21 +197,35 @@ fn fetched(tally: &Tally) -> Vec<Value> {
     entries.collect()
 }
 
-/// The event's detail: totals and where the rest is, never a list that grows with the reports. The count of a report
-/// that was not given, or not read to its end, is null.
+/// The event's detail: counts and where the rest is, never a list that grows with the reports. The count of what was not
+/// given, or not come to, is null.
 fn detail(run: &RunInfo, tally: &Tally, end: &End) -> Value {
     let status = match end.exit {
-        exit if exit.is_finished() => "success",
+        Exit::Done => "success",
+        exit if exit.is_finished() => "partial",
         Exit::Deferred => "deferred",
         _ => "failed",
     };
     let mut detail = json!({
         "status": status,
-        "claimCount": tally.claims.as_ref().map(|claims| claims.counts.claims),
-        "assetCount": tally.assets.as_ref().map(|assets| assets.counts.assets),
-        "activeClaimCount": tally.assets.as_ref().map(|assets| assets.counts.active_claims),
-        "videoRowCount": tally.videos.as_ref().map(|videos| videos.counts.rows),
-        "badRowCount": tally.bad_rows(),
+        "week": tally.week,
+        "comparedWith": tally.compared_with,
+        "assetCount": tally.assets,
+        "claimCount": tally.claims,
+        "videoCount": tally.videos,
+        "activeClaimCount": tally.active_claims,
+        "changeCount": tally.changes,
+        "alertCount": tally.alerts,
+        "newAlertCount": tally.new_alerts,
+        "heldBackCount": tally.held_back,
+        "qualityCount": tally.quality,
+        "disputeCount": tally.disputes,
+        "criticalDisputeCount": tally.critical_disputes,
+        "badRowCount": tally.rejected_rows,
+        "refusedCount": tally.refused,
+        "madeUpWeeks": tally.made_up,
+        "missingWeeks": tally.gaps,
+        "reportUri": tally.files.get("report.html"),
         "runId": run.run_id,
         "summaryUri": tally.summary_uri,
         "timestamp": clock::event_time(run.ended_at),
@@ -165,60 +237,75 @@ fn detail(run: &RunInfo, tally: &Tally, end: &End) -> Value {
     detail
 }
 
-/// A report's own particulars and what it holds, in one object.
-fn source<C>(counted: &Counted<C>, held: &Value) -> Value {
-    let mut object = json!({
-        "uri": counted.uri,
-        "etag": counted.etag,
-        "sizeBytes": counted.size_bytes,
-        "modified": counted.modified.map(clock::event_time),
-    });
-    if let (Some(object), Some(held)) = (object.as_object_mut(), held.as_object()) {
-        object.extend(held.clone());
-    }
-    object
-}
-
-fn numbers<K: ToString>(counts: &BTreeMap<K, u64>) -> BTreeMap<String, u64> {
-    counts.iter().map(|(key, count)| (key.to_string(), *count)).collect()
-}
-
 fn text(run: &RunInfo, tally: &Tally) -> String {
     let mut text = String::new();
-    if let Some(claims) = &tally.claims {
-        let counts = &claims.counts;
-        heading(
-            &mut text,
-            "claim report",
-            &claims.uri,
-            &[("claims", counts.claims), ("rows passed over", counts.bad_rows)],
-        );
-        table(&mut text, "status", &counts.by_status);
-        table(&mut text, "type", &counts.by_type);
-        table(&mut text, "channel", &numbers(&counts.by_channel));
+    if tally.is_fetch {
+        fetched_text(&mut text, tally);
+    } else {
+        week_text(&mut text, tally);
     }
-    if let Some(assets) = &tally.assets {
-        let counts = &assets.counts;
-        let figures = [
-            ("assets", counts.assets),
-            ("active claims", counts.active_claims),
-            ("rows passed over", counts.bad_rows),
-        ];
-        heading(&mut text, "asset report", &assets.uri, &figures);
-        table(&mut text, "type", &counts.by_type);
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "run {} in {:.1} s", run.run_id, run.duration_ms as f64 / 1_000.0);
+    text
+}
+
+fn week_text(text: &mut String, tally: &Tally) {
+    let number = |count: Option<u64>| count.map_or_else(|| "-".to_owned(), |count| count.to_string());
+    let week = tally.week.map(|week| week.to_string()).unwrap_or_default();
+    let compared = match tally.compared_with {
+        Some(before) => format!("compared with {before}"),
+        None => "the first of the history: nothing to compare with".to_owned(),
+    };
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "week of {week}, {compared}");
+    let figures = [
+        ("assets", number(tally.assets)),
+        ("claims", number(tally.claims)),
+        ("videos", number(tally.videos)),
+        ("active claims", number(tally.active_claims)),
+        ("changes", number(tally.changes)),
+        ("open disputes", number(tally.disputes)),
+        ("alerts", number(tally.alerts)),
+        ("about the data", number(tally.quality)),
+        ("rows rejected", tally.rejected_rows.to_string()),
+    ];
+    for (name, count) in figures {
+        let _ = writeln!(text, "  {name:<15} {count:>12}");
     }
-    if let Some(videos) = &tally.videos {
-        let counts = &videos.counts;
-        let figures = [
-            ("rows", counts.rows),
-            ("rows with an asset", counts.rows_with_asset),
-            ("rows passed over", counts.bad_rows),
-        ];
-        heading(&mut text, "video report", &videos.uri, &figures);
-        table(&mut text, "privacy status", &counts.by_status);
-        table(&mut text, "content type", &counts.by_type);
-        table(&mut text, "channel", &numbers(&counts.by_channel));
+    for source in tally.sources.iter().filter(|source| source.state == SourceState::Refused) {
+        let _ = writeln!(text, "refused: {} {}", printable(&source.name), printable(&source.uri));
     }
+    for week in &tally.made_up {
+        let _ = writeln!(text, "made up for the week of {week}");
+    }
+    for week in &tally.gaps {
+        let _ = writeln!(text, "the week of {week} is missing in the history");
+    }
+    for alert in tally.raised.iter().take(SHOWN) {
+        let severity = match alert.severity {
+            Severity::Critical => "critical",
+            Severity::High => "high",
+            Severity::Info => "info",
+        };
+        let (kind, title) = (alert.kind.name(), printable(&alert.subject.title));
+        let _ = writeln!(text, "new: {severity:<8} {kind} {} {title}", printable(&alert.subject.id));
+        let _ = writeln!(text, "     {}", printable(&alert.reason));
+    }
+    if let Some(more) = tally.raised.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        let _ = writeln!(text, "new: {more} more in the report");
+    }
+    if let Some(mail) = &tally.mail {
+        let _ = match (&mail.message_id, &mail.error) {
+            (_, Some(error)) => writeln!(text, "mail not sent: {}", printable(error)),
+            _ => writeln!(text, "mail sent"),
+        };
+    }
+    if let Some(uri) = tally.files.get("report.html") {
+        let _ = writeln!(text, "report {}", printable(uri));
+    }
+}
+
+fn fetched_text(text: &mut String, tally: &Tally) {
     for one in &tally.fetched {
         let what = match (&one.report, one.was_kept) {
             (None, _) => "missing".to_owned(),
@@ -230,16 +317,13 @@ fn text(run: &RunInfo, tally: &Tally) -> String {
             let _ = writeln!(text, "  {}", printable(uri));
         }
     }
-    // Writing to a String cannot fail.
-    let _ = writeln!(text, "run {} in {:.1} s", run.run_id, run.duration_ms as f64 / 1_000.0);
-    text
 }
 
 /// A line for each run, oldest first.
 fn runs_text(runs: &[Value]) -> String {
     let mut text = format!(
-        "{:<30} {:<24} {:>5} {:>10} {:>10} {:>10} {:>8}\n",
-        "run", "ended", "exit", "claims", "assets", "videos", "bad rows"
+        "{:<30} {:<24} {:>5} {:<10} {:>8} {:>9} {:>9} {:>6}\n",
+        "run", "ended", "exit", "week", "assets", "claims", "videos", "new"
     );
     for run in runs {
         let cell = |name: &str| match &run[name] {
@@ -249,58 +333,29 @@ fn runs_text(runs: &[Value]) -> String {
         };
         let _ = writeln!(
             text,
-            "{:<30} {:<24} {:>5} {:>10} {:>10} {:>10} {:>8}",
+            "{:<30} {:<24} {:>5} {:<10} {:>8} {:>9} {:>9} {:>6}",
             cell("runId"),
             cell("timestamp"),
             cell("exitCode"),
-            cell("claimCount"),
+            cell("week"),
             cell("assetCount"),
-            cell("videoRowCount"),
-            cell("badRowCount")
+            cell("claimCount"),
+            cell("videoCount"),
+            cell("newAlertCount")
         );
     }
     text
 }
 
-fn heading(text: &mut String, kind: &str, uri: &str, figures: &[(&str, u64)]) {
-    let figures: Vec<String> = figures.iter().map(|(what, count)| format!("{what} {count}")).collect();
-    // Writing to a String cannot fail.
-    let _ = writeln!(text, "{kind} {}: {}", printable(uri), figures.join(", "));
-}
-
-/// The largest counts first, equal ones by name.
-fn table(text: &mut String, title: &str, counts: &BTreeMap<String, u64>) {
-    if counts.is_empty() {
-        return;
-    }
-    let mut rows: Vec<_> = counts.iter().collect();
-    rows.sort_by(|one, other| other.1.cmp(one.1).then(one.0.cmp(other.0)));
-    let _ = match rows.len() {
-        all if all > SHOWN => writeln!(text, "  by {title}, the first {SHOWN} of {all}:"),
-        _ => writeln!(text, "  by {title}:"),
-    };
-    rows.truncate(SHOWN);
-    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    for (name, count) in rows {
-        let _ = writeln!(text, "    {name:<width$} {count:>10}");
-    }
-}
-
-impl Tally {
-    /// Rows passed over, of all reports.
-    fn bad_rows(&self) -> u64 {
-        let claims = self.claims.as_ref().map(|claims| claims.counts.bad_rows);
-        let assets = self.assets.as_ref().map(|assets| assets.counts.bad_rows);
-        let videos = self.videos.as_ref().map(|videos| videos.counts.bad_rows);
-        [claims, assets, videos].into_iter().flatten().sum()
-    }
-}
-
 fn metric_counts(tally: &Tally) -> Vec<(&'static str, u64)> {
     vec![
-        ("ClaimCount", tally.claims.as_ref().map_or(0, |claims| claims.counts.claims)),
-        ("AssetCount", tally.assets.as_ref().map_or(0, |assets| assets.counts.assets)),
-        ("VideoRowCount", tally.videos.as_ref().map_or(0, |videos| videos.counts.rows)),
-        ("BadRowCount", tally.bad_rows()),
+        ("ClaimCount", tally.claims.unwrap_or(0)),
+        ("AssetCount", tally.assets.unwrap_or(0)),
+        ("VideoCount", tally.videos.unwrap_or(0)),
+        ("BadRowCount", tally.rejected_rows),
+        ("NewAlertCount", tally.new_alerts.unwrap_or(0)),
+        ("QualityCount", tally.quality.unwrap_or(0)),
+        ("CriticalDisputeCount", tally.critical_disputes.unwrap_or(0)),
+        ("RefusedCount", tally.refused),
     ]
 }

@@ -34,5 +34,5 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End, answer: &Answer) -
     let seconds = run.duration_ms as f64 / 1_000.0;
     let calls = tally.youtube_calls;
     let text = format!("{}run {} in {seconds:.1} s, {calls} YouTube calls\n", answer.text, run.run_id);
-    Report { summary, text, event: None, counts: vec![("YoutubeCalls", calls)] }
+    Report { summary, text, event: None, events_before: Vec::new(), counts: vec![("YoutubeCalls", calls)] }
 }

@@ -70,7 +70,13 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
         return answer::report(run, tally, end, answer);
     }
     if let Some(runs) = &tally.runs {
-        return Report { summary: json!(runs), text: runs_text(runs), event: None, counts: Vec::new() };
+        return Report {
+            summary: json!(runs),
+            text: runs_text(runs),
+            event: None,
+            events_before: Vec::new(),
+            counts: Vec::new(),
+        };
     }
     let mut detail = counts(run, tally, status);
     if let Some(error) = &end.error {
@@ -107,7 +113,13 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
     if let (Value::Object(summary), Value::Object(more)) = (&mut summary, more) {
         summary.extend(more);
     }
-    Report { summary, text: text(run, tally, status), event, counts: metric_counts(tally) }
+    Report {
+        summary,
+        text: text(run, tally, status),
+        event,
+        events_before: Vec::new(),
+        counts: metric_counts(tally),
+    }
 }
 
 fn counts(run: &RunInfo, tally: &Tally, status: &str) -> Value {

@@ -8,6 +8,7 @@ pub mod eventbridge;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod graphql;
+pub mod mail;
 pub mod store;
 pub mod task;
 pub mod transport;

@@ -44,7 +44,13 @@ impl Task for Panicking {
             detail: summary.clone(),
             resources: Vec::new(),
         };
-        Report { summary, text: String::new(), event: Some(event), counts: Vec::new() }
+        Report {
+            summary,
+            text: String::new(),
+            event: Some(event),
+            events_before: Vec::new(),
+            counts: Vec::new(),
+        }
     }
 }
 

@@ -46,26 +46,35 @@ impl Directory {
         self.blocking(key, move |directory, key| directory.write(key, &mut &bytes[..], &condition)).await
     }
 
-    pub(super) async fn put_file(&self, key: &str, path: &Path) -> Result<ETag, StoreError> {
+    pub(super) async fn put_file(
+        &self,
+        key: &str,
+        path: &Path,
+        condition: Condition,
+    ) -> Result<ETag, StoreError> {
         let path = path.to_owned();
         self.blocking(key, move |directory, key| {
             let mut file = File::open(&path).map_err(|error| io_error(path.display().to_string(), error))?;
-            directory.write(key, &mut file, &Condition::None)
+            directory.write(key, &mut file, &condition)
+        })
+        .await
+    }
+
+    pub(super) async fn get_file(&self, key: &str, path: &Path) -> Result<Option<ETag>, StoreError> {
+        let path = path.to_owned();
+        self.blocking(key, move |directory, key| {
+            let Some(mut object) = directory.open(key)? else { return Ok(None) };
+            let mut copy = || copy_hashed(&mut object, &mut File::create(&path)?);
+            let local = |error| io_error(format!("{} to {}", directory.uri(key), path.display()), error);
+            copy().map(Some).map_err(local)
         })
         .await
     }
 
     pub(super) async fn get(&self, key: &str, max_bytes: u64) -> Result<Option<(Vec<u8>, ETag)>, StoreError> {
         self.blocking(key, move |directory, key| {
+            let Some(file) = directory.open(key)? else { return Ok(None) };
             let failed = |error| io_error(directory.uri(key), error);
-            let file = match File::open(directory.root.join(key)) {
-                Ok(file) => file,
-                Err(error) if is_absent(&error) => return Ok(None),
-                Err(error) => return Err(failed(error)),
-            };
-            if file.metadata().map_err(failed)?.is_dir() {
-                return Ok(None);
-            }
             let mut bytes = Vec::new();
             file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
             if bytes.len() as u64 > max_bytes {
@@ -141,6 +150,17 @@ impl Directory {
         tokio::task::spawn_blocking(move || work(&directory, &key))
             .await
             .unwrap_or_else(|error| Err(io_error(uri, io::Error::other(error))))
+    }
+
+    /// An object's file; `None` when there is none.
+    fn open(&self, key: &str) -> Result<Option<File>, StoreError> {
+        let failed = |error| io_error(self.uri(key), error);
+        match File::open(self.root.join(key)) {
+            Ok(file) if file.metadata().map_err(failed)?.is_dir() => Ok(None),
+            Ok(file) => Ok(Some(file)),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     fn write(&self, key: &str, content: &mut dyn Read, condition: &Condition) -> Result<ETag, StoreError> {
@@ -406,10 +426,31 @@ mod tests {
         let path = folder.path().join("plan.jsonl");
         let content = "{}\n".repeat(50_000);
         fs::write(&path, &content).unwrap();
-        let etag = store.put_file("task/plan.jsonl", &path).await.unwrap();
+        let etag = store.put_file("task/plan.jsonl", &path, Condition::None).await.unwrap();
         let (read, same) = store.get("task/plan.jsonl", 1_000_000).await.unwrap().unwrap();
         assert_eq!((read.len(), &same), (content.len(), &etag));
-        assert_eq!(etag, store.put("copy", content.into(), Condition::None).await.unwrap());
+        assert_eq!(etag, store.put("copy", content.clone().into(), Condition::None).await.unwrap());
+        let back = folder.path().join("back");
+        assert_eq!(store.get_file("nothing", &back).await.unwrap(), None);
+        assert!(!back.exists());
+        assert_eq!(store.get_file("task/plan.jsonl", &back).await.unwrap(), Some(etag));
+        assert!(fs::read_to_string(&back).unwrap() == content);
+    }
+
+    #[tokio::test]
+    async fn a_file_is_put_under_a_condition_as_bytes_are() {
+        let (folder, store) = store();
+        let path = folder.path().join("file");
+        fs::write(&path, "first").unwrap();
+        let first = store.put_file("history", &path, Condition::IfAbsent).await.unwrap();
+        fs::write(&path, "second").unwrap();
+        for condition in [Condition::IfAbsent, Condition::IfMatch(ETag::new("another"))] {
+            let late = store.put_file("history", &path, condition).await;
+            assert!(matches!(late, Err(StoreError::Precondition { .. })), "{late:?}");
+        }
+        assert_eq!(store.get("history", 100).await.unwrap(), Some((b"first".to_vec(), first.clone())));
+        store.put_file("history", &path, Condition::IfMatch(first)).await.unwrap();
+        assert_eq!(store.get("history", 100).await.unwrap().unwrap().0, b"second");
     }
 
     #[tokio::test]
@@ -420,7 +461,7 @@ mod tests {
         let bad = "../escaped";
         let refused = [
             store.put(bad, bytes("x"), Condition::None).await.map(drop),
-            store.put_file(bad, &file).await.map(drop),
+            store.put_file(bad, &file, Condition::None).await.map(drop),
             store.get(bad, 1).await.map(drop),
             store.list(bad).await.map(drop),
             store.list_folders(bad).await.map(drop),

@@ -103,12 +103,22 @@ impl Store {
     }
 
     /// Writes a local file as an object, streamed: memory does not grow with its size. The file must not change
-    /// meanwhile.
-    pub async fn put_file(&self, key: &str, path: &Path) -> Result<ETag, StoreError> {
+    /// meanwhile. [`StoreError::Precondition`] when the condition does not hold.
+    pub async fn put_file(&self, key: &str, path: &Path, condition: Condition) -> Result<ETag, StoreError> {
         address::check_key(key)?;
         match self {
-            Self::Directory(directory) => directory.put_file(key, path).await,
-            Self::S3(bucket) => bucket.put_file(key, path).await,
+            Self::Directory(directory) => directory.put_file(key, path, condition).await,
+            Self::S3(bucket) => bucket.put_file(key, path, condition).await,
+        }
+    }
+
+    /// Reads an object of any size into a local file, streamed, and gives its version; `None` when there is none, and
+    /// then there is no file either. A file that is there is replaced; after an error it holds a part.
+    pub async fn get_file(&self, key: &str, path: &Path) -> Result<Option<ETag>, StoreError> {
+        address::check_key(key)?;
+        match self {
+            Self::Directory(directory) => directory.get_file(key, path).await,
+            Self::S3(bucket) => bucket.get_file(key, path).await,
         }
     }
 

@@ -11,6 +11,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use rand::Rng as _;
+use tokio::io::AsyncWriteExt as _;
 
 use super::directory::io_error;
 use super::stream::S3Stream;
@@ -60,13 +61,18 @@ impl Bucket {
         self.write(key, ByteStream::from(bytes), size_bytes, condition).await
     }
 
-    pub(super) async fn put_file(&self, key: &str, path: &Path) -> Result<ETag, StoreError> {
+    pub(super) async fn put_file(
+        &self,
+        key: &str,
+        path: &Path,
+        condition: Condition,
+    ) -> Result<ETag, StoreError> {
         let local = || path.display().to_string();
         let metadata = tokio::fs::metadata(path).await.map_err(|error| io_error(local(), error))?;
         let body = ByteStream::from_path(path)
             .await
             .map_err(|error| io_error(local(), std::io::Error::other(error)))?;
-        self.write(key, body, metadata.len(), Condition::None).await
+        self.write(key, body, metadata.len(), condition).await
     }
 
     async fn write(
@@ -127,16 +133,7 @@ impl Bucket {
     }
 
     pub(super) async fn get(&self, key: &str, max_bytes: u64) -> Result<Option<(Vec<u8>, ETag)>, StoreError> {
-        let opened = S3Stream::open(self.client.clone(), &self.name, &self.full(key)).await;
-        let mut stream = match opened {
-            Ok(stream) => stream,
-            Err(failure)
-                if failure.meaning == Meaning::Absent && failure.code.as_deref() != Some("NoSuchBucket") =>
-            {
-                return Ok(None);
-            }
-            Err(failure) => return Err(self.failed(key, &failure)),
-        };
+        let Some(mut stream) = self.open(key).await? else { return Ok(None) };
         let too_large = || StoreError::TooLarge {
             uri: self.uri(key),
             reason: format!("at most {max_bytes} bytes were expected"),
@@ -153,6 +150,31 @@ impl Bucket {
             }
         }
         Ok(Some((bytes, etag)))
+    }
+
+    pub(super) async fn get_file(&self, key: &str, path: &Path) -> Result<Option<ETag>, StoreError> {
+        let Some(mut stream) = self.open(key).await? else { return Ok(None) };
+        let etag = ETag::new(stream.etag.clone().unwrap_or_default());
+        let local = |error| io_error(path.display().to_string(), error);
+        let mut file = tokio::fs::File::create(path).await.map_err(local)?;
+        while let Some(chunk) = stream.next_chunk().await? {
+            file.write_all(&chunk).await.map_err(local)?;
+        }
+        file.flush().await.map_err(local)?;
+        Ok(Some(etag))
+    }
+
+    /// An object as a stream; `None` when there is none.
+    async fn open(&self, key: &str) -> Result<Option<S3Stream>, StoreError> {
+        match S3Stream::open(self.client.clone(), &self.name, &self.full(key)).await {
+            Ok(stream) => Ok(Some(stream)),
+            Err(failure)
+                if failure.meaning == Meaning::Absent && failure.code.as_deref() != Some("NoSuchBucket") =>
+            {
+                Ok(None)
+            }
+            Err(failure) => Err(self.failed(key, &failure)),
+        }
     }
 
     pub(super) async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StoreError> {

@@ -168,6 +168,7 @@ impl<T: Checked> Task for Check<T> {
             summary: serde_json::json!(rows),
             text: if rows.is_empty() { String::new() } else { text(T::NAME, rows) },
             event: None,
+            events_before: Vec::new(),
             counts: Vec::new(),
         }
     }

@@ -357,14 +357,15 @@ impl Teller {
             );
             return Ok(());
         }
+        let events: Vec<Event> = report.events_before.iter().chain([event]).cloned().collect();
         if let Some(outbox) = &self.outbox {
-            match tokio::time::timeout(self.patience, outbox.keep(run_id, event)).await {
+            match tokio::time::timeout(self.patience, outbox.keep(run_id, &events)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "event not kept before it is sent"),
                 Err(_) => tracing::warn!("event not kept in time before it is sent"),
             }
         }
-        let published = bus.publish(std::slice::from_ref(event));
+        let published = bus.publish(&events);
         let published = match tokio::time::timeout(self.patience, published).await {
             Ok(published) => published.map(drop),
             Err(_) => Err(bus.no_answer(self.patience)),

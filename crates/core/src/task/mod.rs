@@ -121,6 +121,8 @@ pub struct Report {
     pub text: String,
     /// For the bus, if this end is to be told.
     pub event: Option<Event>,
+    /// What else is told together with it, before it.
+    pub events_before: Vec<Event>,
     /// Counts for CloudWatch.
     pub counts: Vec<(&'static str, u64)>,
 }

@@ -38,7 +38,7 @@ impl RunFolder {
 
     /// Writes a local file.
     pub async fn put_file(&self, name: &str, path: &std::path::Path) -> Result<(), StoreError> {
-        self.store.put_file(&self.key(name), path).await.map(drop)
+        self.store.put_file(&self.key(name), path, Condition::None).await.map(drop)
     }
 
     /// Writes a file that was gathered on the local disk; durable when it returns. The local copy is handed back, with
@@ -50,7 +50,7 @@ impl RunFolder {
     ) -> Result<(tempfile::TempPath, String), StoreError> {
         let (path, sha256) =
             scratch.finish().map_err(|error| StoreError::Io { uri: self.uri(name), error })?;
-        self.store.put_file(&self.key(name), &path).await?;
+        self.store.put_file(&self.key(name), &path, Condition::None).await?;
         Ok((path, sha256))
     }
 
@@ -102,7 +102,8 @@ impl Scratch {
         Ok(Self { file: BufWriter::new(tempfile::NamedTempFile::new()?), sha256: Sha256::new() })
     }
 
-    fn finish(self) -> std::io::Result<(tempfile::TempPath, String)> {
+    /// The file as it lies on the local disk, gone when that is dropped, and the SHA-256 of its bytes.
+    pub fn finish(self) -> std::io::Result<(tempfile::TempPath, String)> {
         let file = self.file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
         Ok((file.into_temp_path(), hex::encode(self.sha256.finalize())))
     }

@@ -125,6 +125,11 @@ Environment only (YouTube's Reporting API):
   YOUTUBE_CREDENTIALS_FILE    the same from a file
   YOUTUBE_REPORTING_BASE_URL  [default: https://youtubereporting.googleapis.com/v1]";
 
+/// As [`GRAPHQL_ENVIRONMENT_HELP`], for the e-mail.
+pub const MAIL_ENVIRONMENT_HELP: &str = "\
+Environment only (e-mail, read by AWS's SDK):
+  AWS_ENDPOINT_URL_SESV2";
+
 /// As [`GRAPHQL_ENVIRONMENT_HELP`], for AWS.
 pub const AWS_ENVIRONMENT_HELP: &str = "\
 Environment only (AWS, read by its SDK):
@@ -354,6 +359,18 @@ impl GraphqlSettings {
 }
 
 impl GraphqlArgs {
+    /// As [`Self::read`], for a task that can do without: nothing where no endpoint is named at all.
+    pub fn read_if_given(
+        &self,
+        environment: &Environment,
+        problems: &mut Problems,
+    ) -> Option<GraphqlSettings> {
+        let is_named = given(self.graphql_endpoint.as_deref()).is_some()
+            || environment.amplify("_GRAPHQLAPIENDPOINTOUTPUT").next().is_some()
+            || environment.get("AMPLIFY_DATA_GRAPHQL_ENDPOINT").is_some();
+        if is_named { self.read(environment, problems) } else { None }
+    }
+
     /// Finds the endpoint and its key. Two endpoints that could be meant are a problem, not a choice.
     pub fn read(&self, environment: &Environment, problems: &mut Problems) -> Option<GraphqlSettings> {
         let amplify: Vec<_> = environment.amplify("_GRAPHQLAPIENDPOINTOUTPUT").collect();

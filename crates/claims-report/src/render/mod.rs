@@ -1,0 +1,50 @@
+//! The files of a weekly report, out of one digest: values in, bytes out, and the same bytes for the same digest.
+//!
+//! Whatever is foreign in a digest (titles, names, ids of other owners, addresses) is shown as one visible line in
+//! page and mail, is a text and no formula in workbook and sheets, and stands as it is in the files for machines.
+
+mod chart;
+mod disputes;
+mod email;
+mod format;
+mod links;
+mod page;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
+mod today;
+mod view;
+mod words;
+mod workbook;
+
+use anyhow::Context as _;
+use dn_domain::claims::changes::Changes;
+use dn_domain::claims::digest::Digest;
+use serde::Serialize;
+
+pub use email::{email_html, email_text, subject};
+
+/// The files of a report by name. In a first run there are no changes: the sheet then has its header alone.
+pub fn render(digest: &Digest, changes: Option<&Changes>) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
+    let rows = match changes {
+        Some(changes) => changes.rows.as_slice(),
+        None => &[],
+    };
+    Ok(vec![
+        ("report.json", json(digest).context("report.json")?),
+        ("report.html", page::page(digest).context("report.html")?.into_bytes()),
+        ("email.html", email_html(digest, &[]).context("email.html")?.into_bytes()),
+        ("report.xlsx", workbook::workbook(digest, rows).context("report.xlsx")?),
+        ("changes.csv", dn_domain::claims::changes::write_csv(rows, Vec::new()).context("changes.csv")?),
+        ("disputes.csv", disputes::csv(&digest.disputes)?),
+        ("alerts.json", json(&digest.alerts).context("alerts.json")?),
+        ("quality.json", json(&digest.quality).context("quality.json")?),
+    ])
+}
+
+fn json(value: &impl Serialize) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(value)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}

@@ -1,0 +1,380 @@
+//! `run`: one week from its inputs to its report.
+//!
+//! Gather (partner channels, four reports, platform files, rights records), compare with the weeks before, judge, tell.
+//! The history is changed last, in one conditional write: a run that fails before it leaves the history as it was.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use dn_core::store::{Condition, Store};
+use dn_core::task::{Context, Ended, Exit, Task as _, clock};
+use dn_domain::claims::alert::{Alert, State};
+use dn_domain::claims::movers::WeekTotals;
+use dn_domain::claims::snapshot::{ReportFacts, Snapshot, Source};
+use dn_domain::claims::week::Week;
+use dn_domain::partner_channels::PartnerChannels;
+
+use crate::analysis::{Input, Made, Past, analyse, judge};
+use crate::args::{Place, Settings};
+use crate::fetch::{self, Fetcher, day_of};
+use crate::history::{Entry, History, KeptAlert, KeptReport, KeptWeek, OpenClaim, PlatformValue};
+use crate::inputs::{self, Refused};
+use crate::render::render;
+use crate::{ClaimsReport, Tally, letter, quarantine};
+
+/// Weeks of totals that the trends need besides the week itself: eleven, and one before the first for its gain.
+const PAST_WEEKS: i32 = 12;
+
+/// So many missed weeks are told and made up for at most.
+const MISSED_WEEKS: i32 = 12;
+
+/// No summary is near this.
+const MAX_SUMMARY_BYTES: u64 = 16 << 20;
+
+/// What every week of a run goes by.
+struct Frame<'a> {
+    context: &'a Context<Tally>,
+    settings: &'a Settings,
+    partners: Option<PartnerChannels>,
+    fetcher: Option<Fetcher<'a>>,
+}
+
+/// Makes the report of the week asked for and, where only the Reporting API is asked, makes up for those that were
+/// missed since the last one.
+pub(crate) async fn run(context: &Context<Tally>, settings: &Settings) -> anyhow::Result<Exit> {
+    let week = match settings.week {
+        Some(week) => week,
+        None => fetch::last_complete(context.info.started_at)?,
+    };
+    let summary_uri = context.run_folder()?.uri("summary.json");
+    context.count(|tally| {
+        tally.week = Some(week);
+        tally.summary_uri = Some(summary_uri);
+    });
+    let partners = match &settings.graphql {
+        Some(graphql) => Some(inputs::partner_channels(context, graphql, settings).await?),
+        None => {
+            tracing::warn!(
+                "no GraphQL endpoint is set: custom IDs are not held against the partner channels'"
+            );
+            None
+        }
+    };
+    let fetcher = match &settings.youtube {
+        Some(youtube) => Some(Fetcher::connect(context, youtube, &settings.run).await?),
+        None => None,
+    };
+    let mut frame = Frame { context, settings, partners, fetcher };
+    let done = frame.run(week).await;
+    let saved = match &frame.fetcher {
+        Some(fetcher) => fetcher.save().await,
+        None => Ok(()),
+    };
+    // Why it ended is said before why that could not be noted.
+    done.and_then(|exit| saved.map(|()| exit))
+}
+
+impl Frame<'_> {
+    async fn run(&mut self, week: Week) -> anyhow::Result<Exit> {
+        let context = self.context;
+        let mut history = self.open().await?;
+        for missed in self.missed(&history, week).await? {
+            if self.make_up(&mut history, missed).await? {
+                // Made to last week by week, and opened anew: the next week is compared with this one.
+                history.save().await?;
+                history = self.open().await?;
+            }
+        }
+        let made = self.make(&history, week).await?;
+        let files = render(&made.digest, made.changes.as_ref())?;
+        self.write(&files).await?;
+        let news = self.news(&history, &made).await?;
+        self.count(&made, news.len());
+        let (exit, digest) = (made.exit, made.digest.clone());
+        if !context.info.dry_run {
+            history.record(entry(context, made)).await?;
+            history.save().await?;
+            context.count(|tally| tally.raised = news);
+            if let Some(mail) = &self.settings.mail {
+                letter::send(context, mail, &digest, &files).await;
+            }
+        }
+        Ok(exit)
+    }
+
+    async fn open(&self) -> anyhow::Result<History> {
+        History::open(self.context.store()?, self.settings.history_retention).await
+    }
+
+    /// The weeks between the last one before and this that the history does not have, the oldest first. They can be
+    /// made up for where the Reporting API still has their reports; the files at other addresses are this week's.
+    async fn missed(&self, history: &History, week: Week) -> anyhow::Result<Vec<Week>> {
+        let Some(last) = history.last_before(week).await? else { return Ok(Vec::new()) };
+        // Of a long absence the last weeks are told: an event and a summary must not grow with it, and the API keeps no
+        // file longer.
+        let absent = week.since(last.week) - 1;
+        let missed: Vec<Week> = week.plus(-1).row_of(absent.clamp(0, MISSED_WEEKS)).collect();
+        let from_api = self.settings.reports.iter().all(|(_, place)| *place == Place::ReportingApi);
+        if missed.is_empty() || (from_api && !self.context.info.dry_run) {
+            return Ok(missed);
+        }
+        for week in &missed {
+            tracing::warn!(%week, "the history has no such week: it stays a gap; give its reports with --week to fill it");
+        }
+        self.context.count(|tally| tally.gaps = missed);
+        Ok(Vec::new())
+    }
+
+    /// Makes up for a week that was missed. One whose reports are no longer there, or refused, stays a gap.
+    async fn make_up(&mut self, history: &mut History, week: Week) -> anyhow::Result<bool> {
+        tracing::info!(%week, "week missed, made up for");
+        match self.make(history, week).await {
+            Ok(made) => {
+                history.record(entry(self.context, made)).await?;
+                self.context.count(|tally| tally.made_up.push(week));
+                Ok(true)
+            }
+            Err(error) if Exit::of(&error, &self.context.stop) == Exit::InputRefused => {
+                tracing::warn!(%week, error = format!("{error:#}"), "the week stays a gap");
+                self.context.count(|tally| tally.gaps.push(week));
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// One week from its inputs to its digest.
+    async fn make(&mut self, history: &History, week: Week) -> anyhow::Result<Made> {
+        let (context, settings) = (self.context, self.settings);
+        let (located, missing) = inputs::locate(context, settings, self.fetcher.as_mut(), week).await?;
+        let mut reports = inputs::read_reports(context, &located, week, self.partners.as_ref()).await?;
+        reports.refused.extend(missing);
+        let mut last_good = BTreeMap::new();
+        for source in Source::ALL {
+            if let Some(facts) = history.report_facts(week, source).await? {
+                last_good.insert(source, facts);
+            }
+        }
+        inputs::check_sizes(&mut reports, &last_good, settings.min_size_ratio);
+        let totals = history.totals(week.plus(-1), PAST_WEEKS).await?;
+        if !reports.refused.is_empty() {
+            return Err(self.refuse(&reports.refused, &last_good, &totals, week).await);
+        }
+        let besides = inputs::read_besides(context, settings, week).await?;
+        for refused in &besides.refused {
+            self.put_aside(refused, None, &totals, week).await;
+        }
+        let mut past = Past { totals, last_good, ..Past::default() };
+        if let Some(last) = history.last_before(week).await? {
+            past.platforms = history.platforms(last.week).await?;
+            past.alerts = history.alerts(last.week).await?.into_iter().map(|kept| kept.alert).collect();
+
+            let open = history.open_claims(last.week).await?;
+            past.first_seen =
+                open.into_iter().map(|claim| ((claim.claim_id, claim.status), claim.first_seen)).collect();
+        }
+        let input = Input {
+            week,
+            generated_at: clock::event_time(context.info.started_at),
+            today: day_of(context.info.started_at).unwrap_or_else(|| week.sunday()),
+            rpm: settings.rpm,
+            alert_budget: settings.alert_budget,
+            partners: self.partners.clone(),
+        };
+        // Recalled last, and one at a time: two weeks at hand are the most that memory has to hold.
+        let weeks = history.weeks().await?;
+        let believed = recall(history, believed(&weeks, week)).await?;
+        // Comparing a million videos is no work for the threads that keep the lock alive.
+        let judging = tokio::task::spawn_blocking(move || {
+            let verdict = judge(&reports, believed.as_ref(), &input);
+            (reports, verdict, input, believed)
+        });
+        let (reports, verdict, input, believed) = judging.await?;
+        past.before = match (believed, last_whole(&weeks, week)) {
+            (Some(believed), Some(last)) if believed.week == last => Some(believed),
+            (believed, last) => {
+                drop(believed);
+                recall(history, last).await?
+            }
+        };
+        Ok(tokio::task::spawn_blocking(move || analyse(reports, verdict, besides, &past, &input)).await?)
+    }
+
+    /// Puts aside what was refused, and says all of it.
+    async fn refuse(
+        &self,
+        refused: &[Refused],
+        last_good: &BTreeMap<Source, (Week, ReportFacts)>,
+        totals: &[WeekTotals],
+        week: Week,
+    ) -> anyhow::Error {
+        for input in refused {
+            let good = input.source.and_then(|source| last_good.get(&source));
+            self.put_aside(input, good, totals, week).await;
+        }
+        let told: Vec<String> = refused.iter().map(|input| input.refusal.to_string()).collect();
+        let message = match told.as_slice() {
+            [one] => one.clone(),
+            several => format!("{} reports are refused:\n  - {}", several.len(), several.join("\n  - ")),
+        };
+        Ended::new(Exit::InputRefused, message).into()
+    }
+
+    async fn put_aside(
+        &self,
+        input: &Refused,
+        last_good: Option<&(Week, ReportFacts)>,
+        totals: &[WeekTotals],
+        week: Week,
+    ) {
+        let known =
+            quarantine::Known { last_good, week_views: week_views(totals), rpm: self.settings.rpm, week };
+        self.context.count(|tally| tally.refused += 1);
+        if let Err(error) = quarantine::put_aside(self.context, input, &known).await {
+            tracing::error!(input = input.name, error = format!("{error:#}"), "refused input not put aside");
+        }
+    }
+
+    /// Writes the report's files: into the run folder, or to where they are wanted.
+    async fn write(&self, files: &[(&'static str, Vec<u8>)]) -> anyhow::Result<()> {
+        let context = self.context;
+        let folder = context.run_folder()?;
+        // A dry run writes nothing outside its folder.
+        let out = self.settings.out.as_deref().filter(|_| !context.info.dry_run);
+        let out =
+            out.map(|uri| Store::open(uri, &context.aws).context("--out (REPORT_OUT_URI)")).transpose()?;
+        let mut uris = BTreeMap::new();
+        for (name, bytes) in files {
+            let uri = match &out {
+                Some(store) => {
+                    let put = store.put(name, bytes.clone().into(), Condition::None).await;
+                    put.with_context(|| format!("{name} could not be written to --out (REPORT_OUT_URI)"))?;
+                    store.uri(name)
+                }
+                None => {
+                    let put = folder.put(name, bytes.clone()).await;
+                    put.with_context(|| format!("{name} could not be written"))?;
+                    folder.uri(name)
+                }
+            };
+            uris.insert(*name, uri);
+        }
+        context.count(|tally| tally.files = uris);
+        Ok(())
+    }
+
+    /// The alerts that the bus is to be told of: the new ones, unless an earlier run of the same week told them.
+    async fn news(&self, history: &History, made: &Made) -> anyhow::Result<Vec<Alert>> {
+        let week = made.digest.week;
+        let earlier = history.weeks().await?.into_iter().find(|kept| kept.week == week);
+        let mut told = BTreeSet::new();
+        if let Some(earlier) = earlier {
+            let summary = format!("{}/runs/{}/summary.json", ClaimsReport::NAME, earlier.run_id);
+            // A run that was cut off before it could tell its end told nothing.
+            if self.context.store()?.get(&summary, MAX_SUMMARY_BYTES).await?.is_some() {
+                let alerts = history.alerts(week).await?;
+                told.extend(alerts.into_iter().filter(|kept| kept.is_told).map(|kept| kept.alert.id));
+            }
+        }
+        let news = made
+            .alerts
+            .iter()
+            .filter(|(alert, is_told)| *is_told && alert.state == State::New && !told.contains(&alert.id));
+        Ok(news.map(|(alert, _)| alert.clone()).collect())
+    }
+
+    fn count(&self, made: &Made, news: usize) {
+        let Made { digest, changes, .. } = made;
+        let count = |count: usize| count as u64;
+        let open =
+            |alerts: &[Alert]| count(alerts.iter().filter(|alert| alert.state != State::Resolved).count());
+        self.context.count(|tally| {
+            tally.assets = digest.totals.assets;
+            tally.videos = digest.totals.videos;
+            tally.claims = digest.totals.claims;
+            tally.active_claims = digest.totals.numbers.active_claims;
+            tally.compared_with = changes.as_ref().map(|changes| changes.before);
+            tally.changes = changes.as_ref().map(|changes| count(changes.rows.len()));
+            tally.alerts = Some(open(&digest.alerts));
+            tally.new_alerts = Some(count(news));
+            tally.held_back = Some(digest.held_back_count);
+            tally.quality = Some(open(&digest.quality));
+            tally.disputes = Some(count(digest.disputes.len()));
+            tally.critical_disputes =
+                Some(count(digest.disputes.iter().filter(|dispute| dispute.critical).count()));
+            tally.rejected_rows = made.rejected_rows;
+            tally.sources = digest.sources.clone();
+        });
+    }
+}
+
+/// A week as the history keeps it.
+fn entry(context: &Context<Tally>, made: Made) -> Entry {
+    let is_suspect = |source: Source| made.verdict.suspect_reports.contains(&source);
+    let reports = made.reports.iter().filter_map(|report| {
+        Some(KeptReport {
+            source: report.source,
+            id: report.id.clone().unwrap_or_default(),
+            uri: report.uri.clone(),
+            modified: report.created.map(clock::event_time),
+            covers_until: report.date,
+            is_suspect: is_suspect(report.source),
+            facts: made.snapshot.reports.get(&report.source)?.clone(),
+        })
+    });
+    let open_claims =
+        made.snapshot.open_claims.iter().zip(&made.first_seen).map(|(claim, first_seen)| OpenClaim {
+            claim_id: claim.claim_id.clone(),
+            asset_id: claim.asset_id,
+            video_id: claim.video_id,
+            status: claim.status.name().to_owned(),
+            first_seen: *first_seen,
+        });
+    let platform_values = made.besides.platforms.series.iter().flat_map(|(series, weeks)| {
+        weeks.iter().map(|(week, value)| PlatformValue {
+            platform: series.platform.clone(),
+            key_kind: series.kind,
+            key: series.key.clone(),
+            metric: series.metric.clone(),
+            week: *week,
+            value: value.value,
+        })
+    });
+    Entry {
+        run_id: context.info.run_id.clone(),
+        generated_at: made.digest.generated_at.clone(),
+        reports: reports.collect(),
+        open_claims: open_claims.collect(),
+        platform_values: platform_values.collect(),
+        totals: made.totals,
+        alerts: made.alerts.into_iter().map(|(alert, is_told)| KeptAlert { alert, is_told }).collect(),
+        snapshot: Arc::new(made.snapshot),
+    }
+}
+
+/// The last week before that is kept as a whole: what changed is told since then.
+fn last_whole(weeks: &[KeptWeek], week: Week) -> Option<Week> {
+    weeks.iter().filter(|kept| kept.week < week && kept.is_whole).map(|kept| kept.week).max()
+}
+
+/// The last one whose reports were believed, else the last one: what the reports are judged by. Conflicts are not
+/// counted on.
+fn believed(weeks: &[KeptWeek], week: Week) -> Option<Week> {
+    let is_believed = |kept: &&KeptWeek| kept.suspects.iter().all(|source| *source == Source::Conflicts);
+    let whole = weeks.iter().filter(|kept| kept.week < week && kept.is_whole);
+    whole.filter(is_believed).map(|kept| kept.week).max().or_else(|| last_whole(weeks, week))
+}
+
+async fn recall(history: &History, week: Option<Week>) -> anyhow::Result<Option<Snapshot>> {
+    match week {
+        Some(week) => history.recall(week).await,
+        None => Ok(None),
+    }
+}
+
+/// The views that all videos gained in the last week that is known.
+fn week_views(totals: &[WeekTotals]) -> Option<u64> {
+    let [.., before, last] = totals else { return None };
+    last.all.views?.checked_sub(before.all.views?).filter(|_| last.week.since(before.week) == 1)
+}
