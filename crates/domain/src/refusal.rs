@@ -44,6 +44,8 @@ pub enum RefusalKind {
     TooLarge,
     /// More than one row in a hundred has a wrong number of fields.
     TooManyBadRows,
+    /// A cell that cannot be read, in a file of which every cell counts.
+    WrongValue,
     /// A report of another type than was asked for.
     WrongReportType,
     /// The end is missing: the file stops inside a row.

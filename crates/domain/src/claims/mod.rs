@@ -1,7 +1,7 @@
 //! The weekly analysis: one week's reports and the weeks before them come in, a digest goes out. All of it pure.
 //!
 //! [`snapshot`] gathers a week from streamed rows; [`changes`] and [`movers`] compare weeks; [`quality`] says whether
-//! the week can be believed; [`alert`] is the frame that every finding is put into; [`digest`] holds what a renderer
+//! the week can be believed; [`viral`] which series surged beyond their habit; [`alert`] is the frame that every finding is put into; [`digest`] holds what a renderer
 //! needs. A week that is missing is a gap, never a zero, and views and engaged views are never mixed.
 pub mod alert;
 pub mod changes;
@@ -15,6 +15,7 @@ pub mod quality;
 pub mod rights;
 pub mod snapshot;
 pub mod strings;
+pub mod viral;
 pub mod week;
 #[cfg(test)]
 mod world;

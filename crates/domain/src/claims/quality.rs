@@ -383,6 +383,7 @@ pub fn refused(name: &str, refusal: &Refusal) -> Alert {
         RefusalKind::WrongDelimiter
         | RefusalKind::Encoding
         | RefusalKind::TooLarge
+        | RefusalKind::WrongValue
         | RefusalKind::TooManyBadRows => Kind::RowsRejected,
     };
     let subject = Subject::new("file", name, name);
