@@ -9,6 +9,7 @@ use dn_domain::claims::snapshot::Source;
 use dn_domain::claims::week::Week;
 use dn_domain::number::Decimal;
 
+use crate::backtest::BacktestArgs;
 use crate::history::HistoryArgs;
 
 /// What the newest report of a type is asked for by.
@@ -117,6 +118,8 @@ pub(crate) enum Command {
     Run,
     /// Fetch the week's reports through the Reporting API into the state folder
     Fetch,
+    /// Score a panel of past weeks as the detector would have, week by week
+    Backtest(BacktestArgs),
     /// What is remembered of the weeks before
     History {
         /// What of it.

@@ -5,6 +5,7 @@
 
 mod analysis;
 mod args;
+mod backtest;
 mod check;
 mod fetch;
 pub mod history;
@@ -17,6 +18,7 @@ mod report;
 mod weekly;
 
 pub use args::Args;
+pub use backtest::Backtested;
 pub use report::Tally;
 
 use std::time::Duration;
@@ -51,7 +53,7 @@ impl Task for ClaimsReport {
         let command = args.command();
         let settings = match command {
             Command::Run | Command::Fetch | Command::Check => Some(args.read(environment, problems)?),
-            Command::Runs | Command::History { .. } => None,
+            Command::Backtest(_) | Command::Runs | Command::History { .. } => None,
         };
         let retention = args.history.read(problems)?;
         Some(Self { command, settings, retention })
@@ -77,6 +79,11 @@ impl Task for ClaimsReport {
         match (&self.command, &self.settings) {
             (Command::Run, Some(settings)) => weekly::run(context, settings).await,
             (Command::Fetch, Some(settings)) => self.fetch(context, settings).await,
+            (Command::Backtest(args), _) => {
+                let backtested = backtest::backtest(context, args).await?;
+                context.count(|tally| tally.backtested = Some(backtested));
+                Ok(Exit::Done)
+            }
             (Command::History { command: HistoryCommand::Export { to } }, _) => {
                 let history = History::open(context.store()?, self.retention).await?;
                 let to = Store::open(to, &context.aws).context("--to")?;

@@ -11,6 +11,7 @@ use dn_domain::claims::week::Week;
 use dn_domain::printable::printable;
 use serde_json::{Value, json};
 
+use crate::backtest::Backtested;
 use crate::fetch::Fetched;
 use crate::history::Exported;
 
@@ -88,6 +89,8 @@ pub struct Tally {
     pub fetched: Vec<Fetched>,
     /// Where the run keeps its summary.
     pub summary_uri: Option<String>,
+    /// What was scored of a panel.
+    pub backtested: Option<Backtested>,
     /// The runs in the state folder, where they were asked for.
     pub runs: Option<Vec<Value>>,
     /// The files of the history, where they were asked for.
@@ -114,6 +117,19 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
     };
     if let Some(runs) = &tally.runs {
         return answer(json!(runs), runs_text(runs));
+    }
+    if let Some(Backtested { alerts, series, weeks, cells, departures }) = &tally.backtested {
+        let alerts = alerts.display().to_string();
+        let text = format!(
+            "{cells} cells of {series} series and {weeks} weeks scored, {departures} departures of reports or \
+             channels\n  scores: {}\n",
+            printable(alerts.as_bytes())
+        );
+        let summary = json!({
+            "alerts": alerts, "seriesCount": series, "weekCount": weeks, "cellCount": cells,
+            "departureCount": departures,
+        });
+        return answer(summary, text);
     }
     if let Some(exported) = &tally.exported {
         let files = exported.iter().map(|file| json!({"uri": file.uri, "rows": file.rows})).collect();

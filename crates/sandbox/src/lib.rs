@@ -19,6 +19,7 @@ mod eventbridge;
 mod fault;
 mod journal;
 mod lock;
+pub mod panel;
 mod s3;
 mod sandbox;
 mod score;

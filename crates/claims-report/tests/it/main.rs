@@ -296,3 +296,45 @@ fn v16_hostile_values_stay_on_their_line() {
     assert!(!told.stdout.contains('\u{1b}') && !told.stderr.contains("\u{1b}[31m0"), "{told:?}");
     assert!(told.stderr.matches("row rejected").count() <= 20, "{}", told.stderr);
 }
+
+/// A panel of a series that surges and one that does not.
+const PANEL: &str =
+    "series_id,group_id,w0,w1,w2,w3,w4,w5\nsteady,c,90,110,100,,95,105\nsurge,c,90,110,100,95,105,2000\n";
+
+#[test]
+fn a_backtest_writes_every_scored_cell_of_a_packed_panel_and_the_same_bytes_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (panel, alerts) = (folder.path().join("panel.csv.gz"), folder.path().join("alerts.csv"));
+    let mut encoder =
+        flate2::write::GzEncoder::new(std::fs::File::create(&panel).unwrap(), flate2::Compression::best());
+    encoder.write_all(PANEL.as_bytes()).unwrap();
+    encoder.finish().unwrap();
+    let backtest = || {
+        let (panel, alerts) = (panel.to_str().unwrap(), alerts.to_str().unwrap());
+        let run = run(&mut program(&["backtest", "--panel", panel, "--alerts", alerts, "--json"]));
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        (summary(&run), std::fs::read_to_string(alerts).unwrap())
+    };
+    let (summary, scores) = backtest();
+    assert_eq!((&summary["cellCount"], &summary["seriesCount"]), (&Value::from(3), &Value::from(2)));
+    let rows: Vec<&str> = scores.lines().collect();
+    assert_eq!(rows[0], "series_id,week,score");
+    let cells: Vec<&str> = rows[1..].iter().map(|row| row.rsplit_once(',').unwrap().0).collect();
+    assert_eq!(cells, ["surge,4", "steady,5", "surge,5"]);
+    let score = |row: &str| row.rsplit_once(',').unwrap().1.parse::<f32>().unwrap();
+    assert!(score(rows[3]) > 1.5 && score(rows[2]) < 0.5, "{scores}");
+    assert_eq!(backtest().1, scores);
+}
+
+#[test]
+fn a_panel_with_a_cell_that_is_no_count_ends_with_4_names_the_cell_and_leaves_no_scores() {
+    let folder = tempfile::tempdir().unwrap();
+    let (panel, alerts) = (folder.path().join("panel.csv"), folder.path().join("alerts.csv"));
+    std::fs::write(&panel, PANEL.replace("2000", "n/a")).unwrap();
+    let (panel, alerts) = (panel.to_str().unwrap(), alerts.to_str().unwrap());
+    let run =
+        run(&mut program(&["backtest", "--panel", panel, "--alerts", alerts, "--log-format", "pretty"]));
+    assert_eq!(run.code, 4, "{}", run.stderr);
+    assert!(run.stderr.contains(&format!("{panel}:3: column \"w5\": \"n/a\" is no count")), "{}", run.stderr);
+    assert!(!Path::new(alerts).exists());
+}

@@ -1,6 +1,7 @@
 //! What the program `dn-sandbox` does: serve, write a world or weeks of reports, or rehearse the whole story.
 
 mod demo;
+mod panel;
 mod scoreboard;
 mod weekly;
 
@@ -54,6 +55,10 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Make a panel of weekly views with planted surges, and its truth beside it.
+    Panel(panel::PanelArgs),
+    /// Score alerts (`claims-report backtest`) against a panel's truth.
+    ScorePanel(panel::ScoreArgs),
     /// Run the whole story with the real binaries beside this one, and score it; exit 1 when the truth is missed.
     Demo {
         #[command(flatten)]
@@ -187,6 +192,8 @@ impl Cli {
             }
             Command::World { world, out } => write_world(world, &out),
             Command::Weeks { weeks, out } => write_weeks(&weeks.options()?, &out),
+            Command::Panel(args) => args.run(),
+            Command::ScorePanel(args) => args.run(),
             Command::Demo { world, servers } => {
                 demo::run(servers.options(world)?, servers.rate_per_second).await
             }
