@@ -87,6 +87,7 @@ pub(crate) fn analyse(
     reports: Reports,
     verdict: Verdict,
     besides: Besides,
+    surges: Vec<Alert>,
     past: &Past,
     input: &Input,
 ) -> Made {
@@ -96,6 +97,7 @@ pub(crate) fn analyse(
     let changes = before.map(|before| compare(before, &snapshot));
 
     let mut drafts = verdict.findings.clone();
+    drafts.extend(surges);
     drafts.extend(besides.platforms.judge(input.week, &past.platforms));
     drafts.extend(besides.refused.iter().map(|refused| quality::refused(&refused.name, &refused.refusal)));
     if let Some(partners) = partners {
@@ -165,6 +167,8 @@ fn is_judged(alert: &Alert, snapshot: &Snapshot, verdict: &Verdict, input: &Inpu
     match alert.kind {
         // What is wrong with the data is seen each week anew; a channel only in a video report that can be believed.
         kind if kind.is_quality() => alert.subject.kind != "channel" || is_good(Source::Videos),
+        Kind::Viral if alert.subject.kind == "asset" => is_good(Source::Assets),
+        Kind::Viral => is_good(Source::Videos),
         Kind::CustomIdMismatch => {
             input.partners.is_some() && is_good(Source::Assets) && is_good(Source::Videos)
         }

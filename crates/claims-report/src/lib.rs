@@ -15,6 +15,7 @@ mod quarantine;
 mod reading;
 pub mod render;
 mod report;
+mod surges;
 mod weekly;
 
 pub use args::Args;

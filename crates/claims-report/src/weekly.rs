@@ -21,6 +21,7 @@ use crate::fetch::{self, Fetcher, day_of};
 use crate::history::{Entry, History, KeptAlert, KeptReport, KeptWeek, OpenClaim, PlatformValue};
 use crate::inputs::{self, Refused};
 use crate::render::render;
+use crate::surges::{Question, surges};
 use crate::{ClaimsReport, Tally, letter, quarantine};
 
 /// Weeks of totals that the trends need besides the week itself: eleven, and one before the first for its gain.
@@ -198,7 +199,17 @@ impl Frame<'_> {
                 recall(history, last).await?
             }
         };
-        Ok(tokio::task::spawn_blocking(move || analyse(reports, verdict, besides, &past, &input)).await?)
+        let question = Question {
+            history,
+            weeks: &weeks,
+            verdict: &verdict,
+            rpm: settings.rpm,
+            alert_budget: settings.alert_budget,
+        };
+        let surges = surges(&question, &reports.snapshot).await?;
+        let analysed =
+            tokio::task::spawn_blocking(move || analyse(reports, verdict, besides, surges, &past, &input));
+        Ok(analysed.await?)
     }
 
     /// Puts aside what was refused, and says all of it.

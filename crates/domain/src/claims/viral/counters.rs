@@ -34,6 +34,24 @@ impl LifetimeCounters {
     }
 }
 
+/// The weekly gains of one counter over weeks in a row, as [`LifetimeCounters::take`] gives them week by week. `gains` is
+/// emptied first.
+pub fn gains_of(counters: &[Option<u64>], gains: &mut Vec<f32>) {
+    gains.clear();
+    let mut last: Option<(u64, usize)> = None;
+    for (week, now) in counters.iter().enumerate() {
+        gains.push(match (*now, last) {
+            (Some(now), Some((before, of))) => {
+                now.checked_sub(before).map_or(GAP, |gain| gain as f32 / (week - of) as f32)
+            }
+            _ => GAP,
+        });
+        if let Some(now) = *now {
+            last = Some((now, week));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +71,16 @@ mod tests {
         counters.take(&[Some(1_000)]);
         assert!(counters.take(&[Some(10)])[0].is_nan());
         assert_eq!(counters.take(&[Some(30)]), [20.0]);
+    }
+
+    #[test]
+    fn one_series_at_a_time_gains_what_it_gains_week_by_week() {
+        let counters = [None, Some(5), Some(9), None, None, Some(30), Some(2), Some(2)];
+        let mut by_week = LifetimeCounters::new(1);
+        let expected: Vec<f32> = counters.iter().map(|counter| by_week.take(&[*counter])[0]).collect();
+        let mut gains = vec![1.0];
+        gains_of(&counters, &mut gains);
+        let bits = |gains: &[f32]| gains.iter().map(|gain| gain.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&gains), bits(&expected));
     }
 }

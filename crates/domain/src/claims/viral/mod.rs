@@ -38,7 +38,7 @@ mod spread;
 mod tests;
 mod week;
 
-pub use counters::LifetimeCounters;
+pub use counters::{LifetimeCounters, gains_of};
 pub use detector::{Counting, Detector};
 pub use expectation::Basis;
 pub use finding::draft;
