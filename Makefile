@@ -1,5 +1,5 @@
 # The two commands of the README, and what they are made of.
-.PHONY: demo test lint bench fuzz deny
+.PHONY: demo test lint bench fuzz deny deploy-dry-run
 
 CARGO ?= cargo
 PROGRAMS = -p dn-sandbox -p channelbackfill -p cms-customid-cleanup -p claims-report
@@ -47,3 +47,16 @@ $(CARGO_FUZZ):
 # Licences, banned crates and sources of everything that is built; needs cargo-deny, so it is no part of `make test`.
 deny:
 	$(CARGO) deny --locked check licenses bans sources
+
+# Every template as a stack, in the order of a deployment, in moto on this machine; nothing leaves it.
+MOTO = target/moto/bin/python
+MOTO_PACKAGE = $(shell cat tests/it/moto/package.txt)
+
+deploy-dry-run: $(MOTO)
+	$(MOTO) infra/dry_run.py
+
+# Where the tests look for it, marked as they mark it.
+$(MOTO):
+	python3 -m venv --clear target/moto
+	$(MOTO) -m pip install --quiet --disable-pip-version-check '$(MOTO_PACKAGE)'
+	printf '%s' '$(MOTO_PACKAGE)' > target/moto/installed

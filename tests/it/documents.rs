@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-fn document(name: &str) -> String {
+pub(crate) fn document(name: &str) -> String {
     std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -270,6 +270,12 @@ fn documented(text: &str) -> BTreeMap<&'static str, Vec<Setting>> {
     all
 }
 
+/// The variables that a task reads, by the tables.
+pub(crate) fn variables_of(task: &str) -> BTreeSet<String> {
+    let settings = documented(&document("docs/OPERATIONS.md")).remove(task).expect("a task");
+    settings.into_iter().flat_map(|setting| setting.variables).collect()
+}
+
 /// The flags of a task as its command line has them, subcommands included.
 fn flags(command: &Command) -> BTreeSet<Setting> {
     let own = command.get_arguments().filter_map(|argument| {
@@ -330,7 +336,7 @@ fn every_variable_of_the_help_stands_in_operations_and_every_variable_there_is_r
 }
 
 /// The code of the tasks and of what they are made of.
-fn sources() -> Vec<(PathBuf, String)> {
+pub(crate) fn sources() -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     for name in ["domain", "core", "channelbackfill", "cms-customid-cleanup", "claims-report"] {
         files_below(&root().join("crates").join(name).join("src"), "rs", &mut files);
@@ -428,6 +434,11 @@ fn every_link_between_documents_leads_somewhere() {
         }
     }
     assert!(seen > 10, "the links were not found");
+}
+
+/// The anchors of a document's headings.
+pub(crate) fn anchors(name: &str) -> BTreeSet<String> {
+    document(name).lines().filter_map(anchor_of).collect()
 }
 
 /// A heading's anchor, as it is made where Markdown is shown.

@@ -1,6 +1,14 @@
 //! The templates and the data API's schema, held to what the programs send and read.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod alarms;
+mod deployed;
+mod patterns;
+mod roles;
+mod targets;
+mod tasks;
+mod template;
+
+use std::collections::BTreeSet;
 
 use clap::CommandFactory as _;
 use dn_core::graphql::documents;
@@ -12,74 +20,9 @@ use serde_yaml_ng::Value as Yaml;
 
 use crate::documents::event_example;
 use crate::graphql_check::Sdl;
+use crate::python::{bare, environment};
 
-/// A template whose references to parameters are their defaults; other functions stand as `{"<name>": argument}`.
-pub(crate) struct Template {
-    parameters: BTreeMap<String, String>,
-    resources: Value,
-}
-
-impl Template {
-    pub(crate) fn read(name: &str) -> Self {
-        let text = std::fs::read_to_string(root().join("infra").join(name)).unwrap();
-        Self::parse(&text)
-    }
-
-    fn parse(text: &str) -> Self {
-        let yaml: Yaml = serde_yaml_ng::from_str(text).unwrap();
-        let defaults = yaml["Parameters"].as_mapping().unwrap().iter().filter_map(|(name, parameter)| {
-            let default = parameter.get("Default")?;
-            let text = default.as_str().map(str::to_owned);
-            let text = text.unwrap_or_else(|| serde_yaml_ng::to_string(default).unwrap().trim().to_owned());
-            Some((name.as_str()?.to_owned(), text))
-        });
-        let mut template = Self { parameters: defaults.collect(), resources: Value::Null };
-        template.resources = template.resolve(&yaml["Resources"]);
-        template
-    }
-
-    fn resolve(&self, yaml: &Yaml) -> Value {
-        match yaml {
-            Yaml::Tagged(tagged) => {
-                let function = tagged.tag.to_string();
-                let argument = self.resolve(&tagged.value);
-                match (function.as_str(), argument.as_str()) {
-                    ("!Ref", Some(name)) if self.parameters.contains_key(name) => {
-                        json!(self.parameters[name])
-                    }
-                    ("!Sub", Some(text)) => {
-                        let filled = self.parameters.iter().fold(text.to_owned(), |text, (name, value)| {
-                            text.replace(&format!("${{{name}}}"), value)
-                        });
-                        json!(filled)
-                    }
-                    _ => json!({function: argument}),
-                }
-            }
-            Yaml::Mapping(mapping) => mapping
-                .iter()
-                .map(|(key, value)| (key.as_str().unwrap().to_owned(), self.resolve(value)))
-                .collect(),
-            Yaml::Sequence(items) => items.iter().map(|item| self.resolve(item)).collect(),
-            plain => serde_json::to_value(plain).unwrap(),
-        }
-    }
-
-    /// The resources of a kind: logical name → properties.
-    pub(crate) fn of_type(&self, kind: &str) -> BTreeMap<&str, &Value> {
-        let resources = self.resources.as_object().unwrap().iter();
-        resources
-            .filter(|(_, resource)| resource["Type"] == kind)
-            .map(|(name, resource)| (name.as_str(), &resource["Properties"]))
-            .collect()
-    }
-
-    /// The rule of a name: its logical name and its properties.
-    pub(crate) fn rule(&self, name: &str) -> (&str, &Value) {
-        let rules = self.of_type("AWS::Events::Rule");
-        rules.into_iter().find(|(_, rule)| rule["Name"] == name).unwrap_or_else(|| panic!("no rule {name}"))
-    }
-}
+pub(crate) use template::Template;
 
 const SUCCESS_RULE: &str = "channelbackfill-success-trigger-dev";
 const FAILURE_RULE: &str = "channelbackfill-failure-alert-dev";
@@ -163,41 +106,6 @@ fn the_transformer_hands_over_exactly_the_trigger_that_the_cleanup_reads() {
     }
 }
 
-#[test]
-fn what_cannot_be_delivered_is_tried_for_a_day_and_then_kept() {
-    let template = Template::read("workflow.yaml");
-    let queues = template.of_type("AWS::SQS::Queue");
-    let policies = template.of_type("AWS::SQS::QueuePolicy");
-    for rule in [SUCCESS_RULE, FAILURE_RULE] {
-        let (logical, rule) = template.rule(rule);
-        for target in rule["Targets"].as_array().unwrap() {
-            assert_eq!(target["RetryPolicy"]["MaximumEventAgeInSeconds"], 86_400);
-            assert_eq!(target["RetryPolicy"]["MaximumRetryAttempts"], 185);
-            let letters = target["DeadLetterConfig"]["Arn"]["!GetAtt"].as_str().unwrap();
-            let queue = letters.strip_suffix(".Arn").unwrap();
-            assert!(queues.contains_key(queue), "{queue} is no queue");
-            let source = json!({"!GetAtt": format!("{logical}.Arn")});
-            let let_in = policies
-                .values()
-                .filter(|policy| policy["Queues"].as_array().unwrap().contains(&json!({"!Ref": queue})))
-                .flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap())
-                .any(|statement| {
-                    statement["Effect"] == "Allow"
-                        && statement["Principal"] == json!({"Service": "events.amazonaws.com"})
-                        && statement["Action"] == "sqs:SendMessage"
-                        && statement["Resource"] == json!({"!GetAtt": letters})
-                        && many(&statement["Condition"]["ArnEquals"]["aws:SourceArn"]).contains(&&source)
-                });
-            assert!(let_in, "{queue} does not let {logical} leave its events");
-        }
-    }
-}
-
-/// One or several, as policies write it.
-fn many(value: &Value) -> Vec<&Value> {
-    value.as_array().map_or_else(|| vec![value], |items| items.iter().collect())
-}
-
 /// What belongs to one account or one environment and stands in a template all the same.
 fn environment_bound(text: &str) -> Vec<String> {
     let bound = Regex::new(
@@ -214,19 +122,29 @@ fn environment_bound(text: &str) -> Vec<String> {
 
 #[test]
 fn what_belongs_to_one_environment_stands_in_the_parameters_alone() {
-    let mut seen = 0;
-    for entry in std::fs::read_dir(root().join("infra")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "yaml") {
-            seen += 1;
-            let bound = environment_bound(&std::fs::read_to_string(&path).unwrap());
-            assert!(bound.is_empty(), "{}: {bound:?}", path.display());
-        }
+    for name in template::names() {
+        let bound = environment_bound(&std::fs::read_to_string(root().join("infra").join(&name)).unwrap());
+        assert!(bound.is_empty(), "{name}: {bound:?}");
     }
-    assert!(seen > 0, "no template was found");
     // The same values in a resource are found.
     let wrong = "Parameters: {S: {Default: subnet-0614f6234c8532909}}\nResources:\n  A: {Properties: {Arn: 'arn:aws:ecs:us-east-1:867653852961:x', Net: sg-0e95bc87b1582a935}}\n";
     assert_eq!(environment_bound(wrong), ["867653852961", "sg-0e95bc87b1582a935"]);
+}
+
+const LINTER: &str = "cfn-lint==1.58.0";
+
+#[test]
+fn cloudformations_own_linter_finds_nothing_in_the_templates() {
+    let linter = environment("cfn-lint", LINTER).join("cfn-lint");
+    let templates = template::names().into_iter().map(|name| root().join("infra").join(name));
+    let output = bare(&linter).args(templates).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+
+    // It does find what is wrong.
+    let wrong = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    std::fs::write(&wrong, "Resources: {Q: {Type: AWS::SQS::Queue, Properties: {Fast: true}}}\n").unwrap();
+    let output = bare(&linter).arg(wrong.path()).output().unwrap();
+    assert!(!output.status.success());
 }
 
 fn sdl(name: &str) -> String {

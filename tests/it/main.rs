@@ -29,6 +29,7 @@ mod plan;
 mod process;
 mod profiles;
 mod put;
+mod python;
 mod refusals;
 mod reliability;
 mod remote;

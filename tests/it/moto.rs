@@ -4,7 +4,7 @@
 //! tasks: the rest of the rule is the template's own.
 
 mod mail;
-mod server;
+pub(crate) mod server;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

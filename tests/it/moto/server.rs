@@ -3,24 +3,24 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::process::{Child, Stdio};
 
-use anyhow::{Context as _, Result, ensure};
 use dn_core::aws::{self, AccessKey, AwsSettings, SdkConfig};
 use serde_json::{Value, json};
 
-const PACKAGE: &str = "moto[server]==5.2.5";
+use crate::python::{bare, environment};
+
+/// The Makefile has it from there too.
+const PACKAGE: &str = include_str!("package.txt");
 const SERVE: &str = include_str!("serve.py");
 const ASK: &str = include_str!("ask.py");
 
 /// A running server; it ends with this value.
 pub struct Moto {
     process: Child,
-    python: &'static Path,
+    python: PathBuf,
     /// `http://127.0.0.1:PORT`.
     pub endpoint: String,
 }
@@ -36,7 +36,7 @@ impl Moto {
 
     fn launch() -> Self {
         let python = python();
-        let mut process = bare(python)
+        let mut process = bare(&python)
             .args(["-c", SERVE])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -51,9 +51,10 @@ impl Moto {
 
     /// Carries calls out in order, each `[service, method, arguments]` of AWS's Python client, and gives the answers.
     pub async fn ask(&self, calls: &[Value]) -> Vec<Value> {
-        let (python, endpoint, calls) = (self.python, self.endpoint.clone(), json!(calls).to_string());
+        let (python, endpoint, calls) =
+            (self.python.clone(), self.endpoint.clone(), json!(calls).to_string());
         let asked = tokio::task::spawn_blocking(move || {
-            let mut asking = bare(python)
+            let mut asking = bare(&python)
                 .args(["-c", ASK, &endpoint])
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
@@ -66,6 +67,16 @@ impl Moto {
         let output = asked.await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Runs a script of the repository against this server; gives what it printed.
+    pub async fn run(&self, script: &Path) -> String {
+        let mut running = bare(&self.python);
+        running.arg(script).arg(&self.endpoint);
+        let output = tokio::task::spawn_blocking(move || running.output()).await.unwrap().unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+        printed
     }
 
     /// One call.
@@ -102,47 +113,7 @@ impl Drop for Moto {
     }
 }
 
-/// A Python program with nothing of this process's environment.
-fn bare(python: &Path) -> Command {
-    let mut command = Command::new(python);
-    command.env_clear().env("PATH", "/usr/bin:/bin");
-    command
-}
-
-/// The Python with moto in it, installed below the build folder by the first test that asks.
-fn python() -> &'static Path {
-    static PYTHON: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
-    PYTHON.get_or_init(|| install().map_err(|error| format!("{error:#}"))).as_deref().unwrap_or_else(
-        |error| {
-            panic!(
-                "the tests against moto need python3 with its venv module (Debian: python3-venv), and PyPI once: {error}"
-            )
-        },
-    )
-}
-
-fn install() -> Result<PathBuf> {
-    let target = dn_tests::programs()?.parent().context("the build folder")?;
-    let folder = target.join("moto");
-    let python = folder.join("bin/python");
-    let mark = folder.join("installed");
-    // Another test run may be at it; the lock goes with the file.
-    let lock = File::create(target.join("moto.lock"))?;
-    lock.lock()?;
-    if fs::read_to_string(&mark).is_ok_and(|installed| installed == PACKAGE) {
-        return Ok(python);
-    }
-    let mut venv = Command::new("python3");
-    succeed(venv.args(["-m", "venv", "--clear"]).arg(&folder))?;
-    let mut pip = Command::new(&python);
-    succeed(pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE]))?;
-    fs::write(mark, PACKAGE)?;
-    Ok(python)
-}
-
-fn succeed(command: &mut Command) -> Result<()> {
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("{command:?}"))?;
-    let said = [output.stdout, output.stderr].concat();
-    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&said).trim());
-    Ok(())
+/// The Python with moto in it.
+fn python() -> PathBuf {
+    environment("moto", PACKAGE.trim()).join("python")
 }
