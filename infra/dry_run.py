@@ -17,7 +17,7 @@ import boto3
 
 HERE = pathlib.Path(__file__).parent
 # The order of a deployment: each stack needs names of those before it.
-ORDER = ["foundation", "tasks", "workflow", "alerts", "schedules", "monitoring"]
+ORDER = ["foundation", "tasks", "workflow", "alerts", "schedules", "monitoring", "fleet"]
 # What is looked up in the parameter store, and what changes with each deployment. The values are made up.
 STORE = {
     "graphql-endpoint": "https://example.appsync-api.us-east-1.amazonaws.com/graphql",

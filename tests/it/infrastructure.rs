@@ -2,6 +2,7 @@
 
 mod alarms;
 mod deployed;
+mod fleet;
 mod patterns;
 mod roles;
 mod targets;

@@ -89,6 +89,19 @@ impl Template {
                         json!(self.parameters[name])
                     }
                     ("!Sub", Some(text), _) => json!(self.substitute(text)),
+                    ("!Sub", _, Some(parts)) => {
+                        let own = parts[1].as_mapping().unwrap().iter();
+                        let text = own.fold(parts[0].as_str().unwrap().to_owned(), |text, (name, value)| {
+                            let value = self.resolve(value).unwrap();
+                            text.replace(&format!("${{{}}}", name.as_str().unwrap()), value.as_str().unwrap())
+                        });
+                        json!(self.substitute(&text))
+                    }
+                    ("!Select", _, Some(parts)) => {
+                        let list = self.resolve(&parts[1]).unwrap();
+                        let at = usize::try_from(parts[0].as_u64().unwrap()).unwrap();
+                        json!(list.as_str().unwrap().split(',').nth(at).unwrap())
+                    }
                     ("!If", _, Some(parts)) => {
                         let holds = self.holds(&self.yaml["Conditions"][parts[0].as_str().unwrap()]);
                         return self.resolve(&parts[if holds { 1 } else { 2 }]);
