@@ -464,7 +464,7 @@ fn every_path_that_a_document_names_is_there() {
 #[test]
 fn the_readmes_commands_are_ones_that_the_makefile_knows() {
     let makefile = document("Makefile");
-    let make = Regex::new(r"(?m)\bmake ([a-z]+)\b").unwrap();
+    let make = Regex::new(r"(?m)\bmake ([a-z-]+)\b").unwrap();
     let named: BTreeSet<String> =
         make.captures_iter(&document("README.md")).map(|make| make[1].to_owned()).collect();
     assert!(named.contains("demo") && named.contains("test"), "{named:?}");

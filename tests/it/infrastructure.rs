@@ -5,6 +5,7 @@ mod deployed;
 mod fleet;
 mod patterns;
 mod roles;
+mod runbook;
 mod targets;
 mod tasks;
 mod template;

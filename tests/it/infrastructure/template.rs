@@ -149,6 +149,11 @@ impl Template {
             .collect()
     }
 
+    /// All resources.
+    pub(crate) fn resources(&self) -> &serde_json::Map<String, Value> {
+        self.resources.as_object().unwrap()
+    }
+
     /// A resource with all that is beside its properties.
     pub(crate) fn resource(&self, logical: &str) -> &Value {
         &self.resources[logical]
