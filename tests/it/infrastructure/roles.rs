@@ -72,6 +72,35 @@ fn a_task_may_do_what_its_code_calls_and_nothing_else() {
     }
 }
 
+/// S3 tells somebody who may not list a bucket that an object is forbidden when it is not there, and the programs ask for
+/// many that need not be: a lock, a ledger, a report of this week. A condition on the prefix must not be one on every
+/// request, since a read has none.
+#[test]
+fn a_task_that_may_read_in_a_bucket_learns_what_is_not_there() {
+    let templates = [Template::read("tasks.yaml")];
+    let mut reads: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut learns = BTreeSet::new();
+    for (role, statement) in statements(&templates) {
+        for resource in many(&statement["Resource"]).into_iter().filter_map(Value::as_str) {
+            let Some(path) = resource.strip_prefix("arn:aws:s3:::") else { continue };
+            let bucket = path.split('/').next().unwrap().to_owned();
+            for action in actions(statement) {
+                match action {
+                    "s3:GetObject" => drop(reads.insert((role.clone(), bucket.clone()))),
+                    "s3:ListBucket" => {
+                        let conditions = statement["Condition"].as_object().unwrap().keys();
+                        assert!(conditions.into_iter().all(|kind| kind.ends_with("IfExists")), "{statement}");
+                        learns.insert((role.clone(), bucket.clone()));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    assert!(reads.len() >= 5, "{reads:?}");
+    assert_eq!(reads, learns);
+}
+
 #[test]
 fn no_role_has_everything_where_a_name_is_known() {
     let templates = Template::all();
