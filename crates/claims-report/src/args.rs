@@ -137,8 +137,13 @@ pub(crate) enum Command {
 pub(crate) enum HistoryCommand {
     /// Write it as CSV files, one for each table, with cells that no spreadsheet evaluates
     Export {
-        /// Where the files go: a directory or s3://bucket/prefix
-        #[arg(long, default_value = HISTORY_EXPORT, value_name = "FOLDER")]
+        /// Where the files go.
+        #[arg(
+            help = "Where the files go: a directory or s3://bucket/prefix",
+            long,
+            default_value = HISTORY_EXPORT,
+            value_name = "FOLDER"
+        )]
         to: String,
     },
 }

@@ -113,14 +113,13 @@ impl<'a> Fetcher<'a> {
     /// week.
     pub async fn fetch(&mut self, source: Source, week: Week) -> anyhow::Result<Fetched> {
         let report_type = report_type(source);
-        let listed = match &self.listed {
-            Some(listed) => listed,
-            None => {
-                let types = SOURCES.map(self::report_type);
-                let oldest = self.context.info.started_at - SignedDuration::from_hours(24 * LIFE_DAYS);
-                let listed = self.client.reports(&types, oldest).await;
-                self.listed.insert(listed.context("the reports could not be listed")?)
-            }
+        let listed = if let Some(listed) = &self.listed {
+            listed
+        } else {
+            let types = SOURCES.map(self::report_type);
+            let oldest = self.context.info.started_at - SignedDuration::from_hours(24 * LIFE_DAYS);
+            let listed = self.client.reports(&types, oldest).await;
+            self.listed.insert(listed.context("the reports could not be listed")?)
         };
         let Some(report) = choose(listed, report_type, bounds(week)?) else {
             return Ok(Fetched { report_type, report: None, uri: None, was_kept: false, size_bytes: None });
@@ -170,12 +169,12 @@ pub(crate) async fn fetch(
 async fn fetch_all(context: &Context<Tally>, fetcher: &mut Fetcher<'_>, week: Week) -> anyhow::Result<Exit> {
     let mut exit = Exit::Done;
     for source in SOURCES {
-        let fetched = fetcher.fetch(source, week).await?;
-        if fetched.report.is_none() {
-            tracing::error!(report_type = fetched.report_type, week = %week, "{}", missing(source, week));
+        let one = fetcher.fetch(source, week).await?;
+        if one.report.is_none() {
+            tracing::error!(report_type = one.report_type, week = %week, "{}", missing(source, week));
             exit = Exit::RowsFailed;
         }
-        context.count(|tally| tally.fetched.push(fetched));
+        context.count(|tally| tally.fetched.push(one));
     }
     Ok(exit)
 }

@@ -85,15 +85,15 @@ pub(crate) async fn locate(
         let (uri, api) = match (place, &mut fetcher) {
             (Place::Uri(uri), _) => (Some(uri.clone()), None),
             (Place::ReportingApi, Some(fetcher)) => {
-                let fetched = fetcher.fetch(source, week).await?;
-                let api = fetched.report.as_ref().map(|report| ApiReport {
+                let one = fetcher.fetch(source, week).await?;
+                let api = one.report.as_ref().map(|report| ApiReport {
                     id: report.id.clone(),
                     created: report.created,
                     // The end is the first moment after it.
                     covers: day_of(report.end - jiff::SignedDuration::from_secs(1)),
                 });
-                let uri = fetched.uri.clone();
-                context.count(|tally| tally.fetched.push(fetched));
+                let uri = one.uri.clone();
+                context.count(|tally| tally.fetched.push(one));
                 (uri, api)
             }
             (Place::ReportingApi, None) => anyhow::bail!("no client of the Reporting API was made"),
@@ -382,7 +382,10 @@ async fn platform_files(
 ) -> anyhow::Result<Vec<String>> {
     let store = Store::open(folder, &context.aws).context("--analytics (ANALYTICS_URI)")?;
     let objects = store.list("").await.context("the platform files could not be listed")?;
-    let is_table = |key: &str| key.ends_with(".csv") || key.ends_with(".csv.gz");
+    let is_table = |key: &str| {
+        let key = key.to_ascii_lowercase();
+        [".csv", ".csv.gz"].iter().any(|end| key.ends_with(end))
+    };
     let files: Vec<String> =
         objects.iter().filter(|object| is_table(&object.key)).map(|object| store.uri(&object.key)).collect();
     if files.is_empty() {

@@ -1,5 +1,7 @@
 //! The summary as an e-mail. One that cannot be sent is reported and never fails the run: the report is made.
 
+use std::fmt::Write as _;
+
 use dn_core::mail::{Mail, MailFile, MailSettings, Mailer, fitting};
 use dn_core::task::Context;
 use dn_domain::claims::digest::Digest;
@@ -39,7 +41,8 @@ pub(crate) async fn send(
     let mut text = email_text(digest);
     text.push('\n');
     for (name, uri) in &places {
-        text.push_str(&format!("{name}: {}\n", printable(uri)));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{name}: {}", printable(uri));
     }
     let html = email_html(digest, &places).unwrap_or_else(|error| {
         tracing::warn!(error = format!("{error:#}"), "mail without its page");

@@ -78,7 +78,7 @@ impl Task for ClaimsReport {
 
     async fn run(&self, context: &Context<Tally>) -> anyhow::Result<Exit> {
         match (&self.command, &self.settings) {
-            (Command::Run, Some(settings)) => weekly::run(context, settings).await,
+            (Command::Run, Some(settings)) => Box::pin(weekly::run(context, settings)).await,
             (Command::Fetch, Some(settings)) => self.fetch(context, settings).await,
             (Command::Backtest(args), _) => {
                 let backtested = backtest::backtest(context, args).await?;

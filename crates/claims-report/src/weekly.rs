@@ -53,21 +53,18 @@ pub(crate) async fn run(context: &Context<Tally>, settings: &Settings) -> anyhow
         tally.week = Some(week);
         tally.summary_uri = Some(summary_uri);
     });
-    let partners = match &settings.graphql {
-        Some(graphql) => Some(inputs::partner_channels(context, graphql, settings).await?),
-        None => {
-            tracing::warn!(
-                "no GraphQL endpoint is set: custom IDs are not held against the partner channels'"
-            );
-            None
-        }
+    let partners = if let Some(graphql) = &settings.graphql {
+        Some(inputs::partner_channels(context, graphql, settings).await?)
+    } else {
+        tracing::warn!("no GraphQL endpoint is set: custom IDs are not held against the partner channels'");
+        None
     };
     let fetcher = match &settings.youtube {
         Some(youtube) => Some(Fetcher::connect(context, youtube, &settings.run).await?),
         None => None,
     };
     let mut frame = Frame { context, settings, partners, fetcher };
-    let done = frame.run(week).await;
+    let done = Box::pin(frame.run(week)).await;
     let saved = match &frame.fetcher {
         Some(fetcher) => fetcher.save().await,
         None => Ok(()),
@@ -81,7 +78,7 @@ impl Frame<'_> {
         let context = self.context;
         let mut history = self.open().await?;
         for missed in self.missed(&history, week).await? {
-            if self.make_up(&mut history, missed).await? {
+            if Box::pin(self.make_up(&mut history, missed)).await? {
                 // Made to last week by week, and opened anew: the next week is compared with this one.
                 history.save().await?;
                 history = self.open().await?;
@@ -257,17 +254,14 @@ impl Frame<'_> {
             out.map(|uri| Store::open(uri, &context.aws).context("--out (REPORT_OUT_URI)")).transpose()?;
         let mut uris = BTreeMap::new();
         for (name, bytes) in files {
-            let uri = match &out {
-                Some(store) => {
-                    let put = store.put(name, bytes.clone().into(), Condition::None).await;
-                    put.with_context(|| format!("{name} could not be written to --out (REPORT_OUT_URI)"))?;
-                    store.uri(name)
-                }
-                None => {
-                    let put = folder.put(name, bytes.clone()).await;
-                    put.with_context(|| format!("{name} could not be written"))?;
-                    folder.uri(name)
-                }
+            let uri = if let Some(store) = &out {
+                let put = store.put(name, bytes.clone().into(), Condition::None).await;
+                put.with_context(|| format!("{name} could not be written to --out (REPORT_OUT_URI)"))?;
+                store.uri(name)
+            } else {
+                let put = folder.put(name, bytes.clone()).await;
+                put.with_context(|| format!("{name} could not be written"))?;
+                folder.uri(name)
             };
             uris.insert(*name, uri);
         }
@@ -315,7 +309,7 @@ impl Frame<'_> {
             tally.critical_disputes =
                 Some(count(digest.disputes.iter().filter(|dispute| dispute.critical).count()));
             tally.rejected_rows = made.rejected_rows;
-            tally.sources = digest.sources.clone();
+            tally.sources.clone_from(&digest.sources);
         });
     }
 }

@@ -38,7 +38,7 @@ fn main() {
 /// A made-up count: a level of its own, some noise, a gap now and then, a surge now and then.
 fn count(series: u32, week: u32) -> f32 {
     let mixed = mix(u64::from(series) << 32 | u64::from(week));
-    if mixed % 200 == 0 || week < series % 60 {
+    if mixed.is_multiple_of(200) || week < series % 60 {
         return GAP;
     }
     let level = 2_f32.powi(i32::try_from(series % 17).expect("it is small"));
@@ -47,7 +47,7 @@ fn count(series: u32, week: u32) -> f32 {
     (level * noise * surge * 8.0).round()
 }
 
-/// The finalizer of SplitMix64.
+/// The finalizer of `SplitMix64`.
 fn mix(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

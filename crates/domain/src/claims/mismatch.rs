@@ -194,6 +194,8 @@ mod tests {
         assert_eq!(few.len(), 24);
         assert_eq!(few.iter().filter(|alert| alert.severity == Severity::High).count(), 1);
         let many = found(25);
-        insta::assert_snapshot!(many.iter().map(|one| format!("{}: {}", one.subject.title, one.reason)).collect::<String>(), @"Name: 25 assets of the channel have another custom ID than it gives, 1 of them a wrong one");
+        let told: Vec<String> =
+            many.iter().map(|one| format!("{}: {}", one.subject.title, one.reason)).collect();
+        insta::assert_snapshot!(told.join("\n"), @"Name: 25 assets of the channel have another custom ID than it gives, 1 of them a wrong one");
     }
 }
