@@ -19,6 +19,7 @@ use dn_core::youtube::content_id::{Echo, LiveAnswer};
 use dn_domain::asset_report::{AssetLine, AssetReport};
 use dn_domain::channel_sheet::{self, ChannelSheet};
 use dn_domain::claim_report::{ClaimLine, ClaimReport};
+use dn_domain::claims::viral::{Counting, Detector, read_panel};
 use dn_domain::cleanup_plan::carry_out::{Outcome, OutcomeWord, not_written, read_outcomes};
 use dn_domain::cleanup_plan::{
     Decision, Gathered, Live, LiveAsset, PlanLine, Policy, Replay, Scan, UNDO, decide, decide_from_report,
@@ -36,7 +37,7 @@ use serde_json::Value;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     ("channel_sheet", channel_sheet),
     ("video_report", video_report),
     ("claim_report", claim_report),
@@ -51,6 +52,7 @@ pub const TARGETS: [Target; 14] = [
     ("channel_page", channel_page),
     ("channel_batch", channel_batch),
     ("token", token),
+    ("panel", panel),
 ];
 
 /// Asks one target by its name.
@@ -290,6 +292,27 @@ fn claim_report(bytes: &[u8]) {
         }
     }
     assert_eq!(rows, counts.claims + counts.bad_rows);
+}
+
+fn panel(bytes: &[u8]) {
+    let panel = match (read_panel("panel.csv", bytes), read_panel("panel.csv", Pieces::of(bytes))) {
+        (Ok(panel), Ok(again)) => {
+            assert_eq!((panel.len(), panel.groups()), (again.len(), again.groups()), "read in pieces");
+            panel
+        }
+        (Err(refusal), Err(again)) => {
+            assert_eq!(refusal.to_string(), again.to_string());
+            return check_refusal(&refusal, bytes);
+        }
+        (read, again) => panic!("read in pieces: {} {}", read.is_ok(), again.is_ok()),
+    };
+    let mut detector = Detector::new(panel.groups(), Counting::Reported, 1.0);
+    for counts in panel.weeks() {
+        assert_eq!(counts.len(), panel.len());
+        for cell in detector.step(counts).cells {
+            assert!(cell.score.is_finite() && !counts[cell.series].is_nan(), "{cell:?}");
+        }
+    }
 }
 
 fn asset_report(bytes: &[u8]) {

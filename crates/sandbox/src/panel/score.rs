@@ -189,26 +189,31 @@ mod tests {
         score_panel(PANEL.as_bytes(), format!("series_id,week,score\n{alerts}").as_bytes(), &truth).unwrap()
     }
 
+    fn is(share: f64, expected: f64) -> bool {
+        (share - expected).abs() < 1e-9
+    }
+
     #[test]
     fn a_surge_above_every_false_alert_is_all_precision() {
         let right = score("a,13,2\nb,13,1\n");
-        assert_eq!((right.surges, right.cells, right.average_precision, right.recall_at_1), (1, 9, 1.0, 1.0));
-        assert_eq!(right.views_at_1, 1.0);
-        assert_eq!(score("a,13,1\nb,13,2\nb,14,2\n").average_precision, 1.0 / 3.0);
-        assert_eq!(score("").average_precision, 0.0);
+        assert_eq!((right.surges, right.cells), (1, 9));
+        assert!(is(right.average_precision, 1.0) && is(right.recall_at_1, 1.0));
+        assert!(is(right.views_at_1, 1.0));
+        assert!(is(score("a,13,1\nb,13,2\nb,14,2\n").average_precision, 1.0 / 3.0));
+        assert!(is(score("").average_precision, 0.0));
     }
 
     #[test]
     fn what_stands_beside_a_surge_or_does_not_count_is_neither_right_nor_wrong() {
         let beside = score("a,13,2\na,12,9\na,15,9\nb,3,9\nc,13,9\nc,15,9\nnobody,13,9\n");
-        assert_eq!(beside.average_precision, 1.0);
+        assert!(is(beside.average_precision, 1.0), "{beside:?}");
     }
 
     #[test]
     fn a_false_alert_in_a_week_of_a_fault_is_told() {
         // A panel so small has no room for one false alert, so the threshold is the highest of them.
         let on_fault = score("b,12,3\nb,13,2\n");
-        assert_eq!((on_fault.threshold_at_1, on_fault.false_on_faults), (3.0, 0));
+        assert!(is(on_fault.threshold_at_1, 3.0) && on_fault.false_on_faults == 0);
         let many = score_many();
         assert_eq!((many.false_on_faults, many.false_by_kind.get("fault_doubled")), (1, Some(&1)));
     }
@@ -216,9 +221,7 @@ mod tests {
     /// The same with so many quiet series that one false alert is allowed.
     fn score_many() -> PanelScore {
         let mut panel = PANEL.to_owned();
-        for quiet in 0..2_500 {
-            panel.push_str(&format!("q{quiet},y{}\n", ",1".repeat(16)));
-        }
+        panel.extend((0..2_500).map(|quiet| format!("q{quiet},y{}\n", ",1".repeat(16))));
         let truth = Truth {
             notes: vec![Note {
                 scope: Scope::Channel,

@@ -16,7 +16,7 @@ const RISEN: f32 = 0.6;
 const LEAST_SERIES: usize = 1_000;
 /// How many past weeks the share is held against, and how many there must be.
 const PAST: usize = 26;
-const LEAST_PAST: usize = 8;
+const LEAST_PAST: usize = 12;
 /// How many times the usual share, how much more, and how many times the past weeks' scatter more a crowd is.
 const TIMES: f32 = 2.5;
 const MORE: f32 = 0.005;
@@ -40,6 +40,11 @@ impl Crowd {
         let risen = scores.iter().filter(|score| **score > RISEN).count();
         let share = risen as f32 / scores.len() as f32;
         let mut past: Vec<f32> = self.shares.iter().copied().collect();
+        if self.shares.len() == PAST {
+            self.shares.pop_front();
+        }
+        // A crowd's share is kept as any other: in a long past it moves no median, and a short one learns by it.
+        self.shares.push_back(share);
         if past.len() >= LEAST_PAST
             && self.running < MOST_WEEKS
             && let Some((usual, scatter)) = centre(&mut past)
@@ -49,10 +54,6 @@ impl Crowd {
             return quantile(scores, 1.0 - usual).map_or(0.0, |mark| (mark - RISEN).max(0.0));
         }
         self.running = 0;
-        if self.shares.len() == PAST {
-            self.shares.pop_front();
-        }
-        self.shares.push_back(share);
         0.0
     }
 }

@@ -8,7 +8,7 @@ use super::memory::{HABIT_WEEKS, Memory};
 use super::robust::shrunk_log_ratio;
 use super::spread::{Levels, deviation};
 use super::week::{Cell, Week};
-use super::{GAP, LEAST_PAST};
+use super::{GAP, LEAST_PAST, MOST};
 
 /// What counts are shrunk by in the score: a surge of a few dozen views is nothing to act on.
 const SHRINK: f32 = 40.0;
@@ -88,7 +88,8 @@ impl Detector {
     /// Takes the next week: a value for each series, [`GAP`] where it has no row. What is no count is a gap too.
     pub fn step(&mut self, counts: &[f32]) -> Week {
         let is_count = |value: &f32| *value >= 0.0 && value.is_finite();
-        let count = |series| counts.get(series).copied().filter(is_count).unwrap_or(GAP);
+        let count =
+            |series| counts.get(series).copied().filter(is_count).map_or(GAP, |count| count.min(MOST));
         let seen: Vec<f32> = (0..self.memory.series()).map(count).collect();
         let mut judged = Judged {
             habits: seen.iter().enumerate().map(|(series, seen)| self.habit(series, *seen)).collect(),

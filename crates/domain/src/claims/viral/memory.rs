@@ -95,7 +95,7 @@ impl Memory {
     /// Takes the level of a series' last weeks for another one.
     pub(super) fn rescale(&mut self, series: usize, factor: f32) {
         for value in &mut self.last[series] {
-            *value *= factor;
+            *value = (*value * factor).min(super::MOST);
         }
     }
 

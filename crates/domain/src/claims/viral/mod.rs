@@ -51,5 +51,8 @@ pub use week::{Cell, Week};
 /// What stands for a week without a row. It is a gap, never a zero.
 pub const GAP: f32 = f32::NAN;
 
+/// The largest count there is: what is beyond it is taken for it, so that no arithmetic on counts overflows.
+const MOST: f32 = 1e15;
+
 /// How many weeks with a row a series must have before one of its weeks is scored.
 pub const LEAST_PAST: u16 = 4;

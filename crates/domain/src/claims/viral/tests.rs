@@ -219,10 +219,11 @@ fn extreme_panels_are_scored_without_a_number_that_is_none() {
         vec![vec![5.0]; 20],
         vec![vec![]; 20],
         [many(0.0), many(f32::MAX), many(0.0)].concat(),
+        [many(f32::MAX), many(GAP), many(f32::MAX), many(50.0), many(f32::MAX)].concat(),
     ] {
         let groups: Vec<Option<u32>> = weeks[0].iter().map(|_| Some(0)).collect();
         for week in run(&groups, &weeks) {
-            assert!(week.cells.iter().all(|cell| cell.score.is_finite() && cell.spread.is_finite()));
+            assert!(week.cells.iter().all(|cell| cell.score.is_finite() && cell.excess().is_finite()));
         }
     }
 }
