@@ -1,5 +1,5 @@
 # The two commands of the README, and what they are made of.
-.PHONY: demo test lint bench fuzz deny deploy-dry-run
+.PHONY: demo test lint bench fuzz deny deploy-dry-run images test-images
 
 CARGO ?= cargo
 PROGRAMS = -p dn-sandbox -p channelbackfill -p cms-customid-cleanup -p claims-report
@@ -60,3 +60,13 @@ $(MOTO):
 	python3 -m venv --clear target/moto
 	$(MOTO) -m pip install --quiet --disable-pip-version-check '$(MOTO_PACKAGE)'
 	printf '%s' '$(MOTO_PACKAGE)' > target/moto/installed
+
+# The three images; and the same run as Fargate would run them, against the sandbox. By docker, or by buildah and podman,
+# which test-images installs from Debian.
+REVISION ?= $(shell git rev-parse --short=12 HEAD)
+
+images:
+	infra/images.sh build $(REVISION)
+
+test-images:
+	infra/images.sh test

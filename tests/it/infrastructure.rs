@@ -3,6 +3,7 @@
 mod alarms;
 mod deployed;
 mod fleet;
+mod images;
 mod patterns;
 mod roles;
 mod runbook;
