@@ -16,6 +16,8 @@ pub mod rights;
 pub mod snapshot;
 pub mod strings;
 pub mod viral;
+mod tails;
+pub mod unusual;
 pub mod week;
 #[cfg(test)]
 mod world;

@@ -1,5 +1,6 @@
 //! From rows to a week.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hash};
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
@@ -8,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::hashing::{fingerprint, row_fingerprint};
 use super::state::{
-    AssetState, ChannelState, ClaimEntry, ClaimState, Known, NO_ASSET, OpenClaim, OpenStatus, ReferenceState,
-    ReportFacts, SHORT_MATCH_SECONDS, Snapshot, UploaderState, VideoState,
+    AssetState, ChannelState, ClaimEntry, ClaimState, ContestedVideo, Known, NO_ASSET, OpenClaim, OpenStatus,
+    OwnChannel, ReferenceState, ReportFacts, SHORT_MATCH_SECONDS, Snapshot, UploaderState, VideoState,
 };
 use crate::asset_report::{AssetColumn, AssetRow};
 use crate::calendar;
@@ -41,6 +42,9 @@ const FIRST_DAY: Date = date(2005, 1, 1);
 
 /// So many open claims are kept whatever they wait for.
 const MAX_OPEN_CLAIMS: usize = 100_000;
+
+/// So many rows of videos that others claim are kept.
+const MAX_CONTESTED: usize = 100_000;
 
 /// A table of entries that are found by a key within them.
 struct Entries<T> {
@@ -104,6 +108,8 @@ pub struct Gather {
     references: Entries<ReferenceState>,
     claims: Entries<GatheredClaim>,
     open_claims: Vec<OpenClaim>,
+    own_channels: BTreeMap<ChannelId, OwnChannel>,
+    contested: Vec<ContestedVideo>,
     asset_rows: Vec<u64>,
     video_rows: Vec<u64>,
     conflict_rows: Vec<u64>,
@@ -140,6 +146,8 @@ impl Gather {
             references: Entries::default(),
             claims: Entries::default(),
             open_claims: Vec::new(),
+            own_channels: BTreeMap::new(),
+            contested: Vec::new(),
             asset_rows: Vec::new(),
             video_rows: Vec::new(),
             conflict_rows: Vec::new(),
@@ -278,6 +286,7 @@ impl Gather {
                 first = Some((id, position));
             }
         }
+        self.keep_contested(row, &read);
         let title = self.strings.keep(row.title().as_bytes());
         let published = days_since_first(row.cell(VideoColumn::Published));
         let position = self.videos.position(
@@ -311,6 +320,19 @@ impl Gather {
         video.views = video.views.max(read.views);
         video.engaged_views = video.engaged_views.max(read.engaged_views);
         Ok(())
+    }
+
+    /// Keeps a partner's video that another owner claims. Beyond [`MAX_CONTESTED`] rows no more are kept.
+    fn keep_contested(&mut self, row: &VideoRow<'_>, read: &VideoNumbers) {
+        if self.contested.len() >= MAX_CONTESTED || !self.partners.contains(&read.channel) {
+            return;
+        }
+        let owners = row.cell(VideoColumn::OtherOwners);
+        if owners.is_empty() && number::flag(row.cell(VideoColumn::ClaimedByAnotherOwner)) != Some(true) {
+            return;
+        }
+        let owners = self.strings.keep(owners);
+        self.contested.push(ContestedVideo { video: read.id, channel: read.channel, owners });
     }
 
     /// Takes a row of the claim report.
@@ -377,6 +399,9 @@ impl Gather {
             add(&mut uploader.claims_created, counted.is_created);
             add(&mut uploader.claims_short, counted.is_short);
         }
+        if state >= ClaimState::Active && self.partners.contains(&read.channel) {
+            self.count_for_own_channel(row, &read);
+        }
         for reference in row.cell(ClaimColumn::ReferenceId).split(|byte| *byte == b'|') {
             let reference = self.strings.keep(reference.trim_ascii());
             if !reference.is_empty() {
@@ -428,6 +453,30 @@ impl Gather {
         if let Some(texts) = texts {
             OwnTexts(texts).put(asset, &self.strings, false);
         }
+    }
+
+    /// Counts a claim on a partner's channel, unless the partner made it by uploading.
+    fn count_for_own_channel(&mut self, row: &ClaimRow<'_>, read: &ClaimNumbers) {
+        let origin = row.cell(ClaimColumn::Origin).to_ascii_lowercase();
+        let is_upload = match origin.as_slice() {
+            // An upload is no match of a reference.
+            b"" => row.cell(ClaimColumn::ReferenceId).is_empty(),
+            origin => memchr::memmem::find(origin, b"upload").is_some(),
+        };
+        if is_upload {
+            return;
+        }
+        let own = self.own_channels.entry(read.channel).or_insert(OwnChannel {
+            channel: read.channel,
+            held: 0,
+            created: 0,
+            first_asset: None,
+            views: Known::UNKNOWN,
+        });
+        add(&mut own.held, true);
+        add(&mut own.created, read.is_created);
+        own.first_asset = own.first_asset.into_iter().chain(read.asset).min();
+        own.views = own.views.plus(read.views);
     }
 
     fn count_for_reference(&mut self, id: Text, asset: Option<u32>, counted: Counted, length: Option<u32>) {
@@ -490,6 +539,8 @@ impl Gather {
             references,
             claims,
             mut open_claims,
+            own_channels,
+            mut contested,
             reports,
             ..
         } = self;
@@ -545,6 +596,17 @@ impl Gather {
         // Of rows that disagree about one claim the most pressing status stands.
         open_claims.sort_unstable();
         open_claims.dedup_by(|later, first| later.claim_id == first.claim_id);
+        // Of rows that name different owners, or channels, the first by name stands.
+        contested.sort_unstable_by(|a, b| {
+            let owners = |one: &ContestedVideo| strings.get(one.owners);
+            (a.video, owners(a).is_empty(), owners(a), a.channel).cmp(&(
+                b.video,
+                owners(b).is_empty(),
+                owners(b),
+                b.channel,
+            ))
+        });
+        contested.dedup_by_key(|one| one.video);
 
         let mut snapshot = Snapshot {
             week,
@@ -556,6 +618,8 @@ impl Gather {
             references,
             claims,
             open_claims,
+            own_channels: own_channels.into_values().collect(),
+            contested,
             reports,
         };
         snapshot.settle_facts(Source::Assets, self.asset_rows);

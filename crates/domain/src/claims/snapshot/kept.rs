@@ -274,6 +274,8 @@ impl Snapshot {
             references,
             claims,
             open_claims: Vec::new(),
+            own_channels: Vec::new(),
+            contested: Vec::new(),
             reports,
         })
     }

@@ -20,6 +20,7 @@ mod tests;
 pub use gather::{Gather, Source};
 pub use kept::{KEPT_CLAIMS, KeptError};
 pub use state::{
-    AssetState, ChannelState, ClaimEntry, ClaimState, Known, LengthCounts, OpenClaim, OpenStatus,
-    ReferenceState, ReportFacts, SHORT_MATCH_SECONDS, Snapshot, UploaderState, VideoState,
+    AssetState, ChannelState, ClaimEntry, ClaimState, ContestedVideo, Known, LengthCounts, OpenClaim,
+    OpenStatus, OwnChannel, ReferenceState, ReportFacts, SHORT_MATCH_SECONDS, Snapshot, UploaderState,
+    VideoState,
 };

@@ -227,6 +227,32 @@ pub struct UploaderState {
     pub claims_short: u32,
 }
 
+/// A partner's channel on whose videos matches hold claims: those that its own uploads make are none of these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnChannel {
+    /// The channel.
+    pub channel: ChannelId,
+    /// Rows of claims that are held.
+    pub held: u32,
+    /// Of them those made in the week.
+    pub created: u32,
+    /// The first of their assets by id.
+    pub first_asset: Option<AssetId>,
+    /// Lifetime views of the videos.
+    pub views: Known,
+}
+
+/// A partner's video that another owner claims, by the video report.
+#[derive(Debug, Clone, Copy)]
+pub struct ContestedVideo {
+    /// The video.
+    pub video: VideoId,
+    /// Its channel.
+    pub channel: ChannelId,
+    /// Who else claims it, where that is told. Hostile text.
+    pub owners: Text,
+}
+
 /// A reference by the claim report.
 #[derive(Debug, Clone)]
 pub struct ReferenceState {
@@ -514,6 +540,10 @@ pub struct Snapshot {
     pub claims: Vec<ClaimEntry>,
     /// Claims that wait for somebody, by id, each once; of a recalled week none.
     pub open_claims: Vec<OpenClaim>,
+    /// Partners' channels with claims by matches, by id; of a recalled week none.
+    pub own_channels: Vec<OwnChannel>,
+    /// Partners' videos that others claim, by id, each once; of a recalled week none.
+    pub contested: Vec<ContestedVideo>,
     /// The reports that were read; a report that is not here was not given, which is not the same as empty.
     pub reports: HashMap<super::Source, ReportFacts>,
 }
