@@ -5,14 +5,19 @@
 //! needs. A week that is missing is a gap, never a zero, and views and engaged views are never mixed.
 pub mod alert;
 pub mod changes;
+pub mod cross_platform;
 pub mod digest;
 pub mod disputes;
+pub mod engagement;
 pub mod links;
 pub mod mismatch;
 pub mod movers;
+pub mod platform_habits;
 pub mod platforms;
 pub mod quality;
+mod recordings;
 pub mod rights;
+pub mod rights_conflicts;
 pub mod snapshot;
 pub mod strings;
 pub mod viral;

@@ -118,6 +118,11 @@ impl PlatformWeeks {
         self.series.is_empty()
     }
 
+    /// Whether all platforms tell of a week to its last day: what is late is no relief.
+    pub fn has_week(&self, week: Week) -> bool {
+        !self.is_empty() && self.last_days.values().all(|last| *last >= week.sunday())
+    }
+
     /// What is wrong with the platforms' data of a week. `known` are the platforms of the week before.
     pub fn judge(&self, week: Week, known: &BTreeSet<String>) -> Vec<Alert> {
         let subject = |platform: &str| Subject::new("platform", platform, platform);
