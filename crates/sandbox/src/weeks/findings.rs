@@ -65,6 +65,13 @@ impl<'a> Findings<'a> {
 
     /// Adds what happens to an asset.
     pub(super) fn add(&mut self, asset: &Asset) {
+        // The rights records know nothing of the other owner.
+        for week in asset.weeks.clone().filter(|_| asset.is_track() && self.plan.has_story) {
+            if asset.conflict(self.plan, week).is_some() {
+                let note = "the rights records name an owner, YouTube another";
+                self.may(week, "rights_conflict", ("isrc", &asset.isrc), note);
+            }
+        }
         let Some(role) = asset.role else { return };
         let last = self.plan.story.last;
         let (id, isrc) = (("asset", &*asset.id), ("isrc", &*asset.isrc));
