@@ -16,6 +16,7 @@ mod drift;
 mod endings;
 mod eventbridge;
 mod explain;
+mod findings;
 mod fuzz_seeds;
 mod graphql_check;
 mod history;

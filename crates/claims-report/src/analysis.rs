@@ -9,9 +9,12 @@ use dn_domain::claims::digest::{ChangeSummary, Digest, SCHEMA_VERSION, SourceFil
 use dn_domain::claims::disputes;
 use dn_domain::claims::mismatch;
 use dn_domain::claims::movers::{WeekTotals, trends};
+use dn_domain::claims::platform_habits::PlatformHabits;
 use dn_domain::claims::quality::{self, Verdict, reconcile};
 use dn_domain::claims::snapshot::{OpenClaim, ReportFacts, Snapshot, Source};
+use dn_domain::claims::unusual::{self, Habits};
 use dn_domain::claims::week::Week;
+use dn_domain::claims::{cross_platform, engagement, rights_conflicts};
 use dn_domain::id::ClaimId;
 use dn_domain::number::Decimal;
 use dn_domain::partner_channels::PartnerChannels;
@@ -31,6 +34,10 @@ const DIGEST_CHANGES: usize = 200;
 pub(crate) struct Past {
     /// The last week, that this one is compared with.
     pub before: Option<Snapshot>,
+    /// What assets, references and channels use to be.
+    pub habits: Habits,
+    /// What the other platforms counted.
+    pub platform_habits: PlatformHabits,
     /// The sums of the weeks before, the oldest first.
     pub totals: Vec<WeekTotals>,
     /// The last week's alerts, held-back ones included.
@@ -103,7 +110,27 @@ pub(crate) fn analyse(
     if let Some(partners) = partners {
         drafts.extend(mismatch::alerts(&mismatch::mismatches(&snapshot, partners), &snapshot));
     }
-    let settled = settle(drafts, &past.alerts, |alert| is_judged(alert, &snapshot, &verdict, input));
+    let unusual = unusual::Inputs {
+        now: &snapshot,
+        before,
+        changes: changes.as_ref(),
+        verdict: &verdict,
+        habits: &past.habits,
+        rpm: input.rpm,
+        last: &past.alerts,
+    };
+    drafts.extend(unusual::alerts(&unusual));
+    let (platforms, habits) = (&besides.platforms, &past.platform_habits);
+    drafts.extend(cross_platform::alerts(&snapshot, platforms, input.week, habits, input.rpm));
+    drafts.extend(engagement::alerts(&snapshot, platforms, input.week, habits));
+    if let Some((_, book, _)) = &besides.rights {
+        drafts.extend(rights_conflicts::alerts(book, &snapshot));
+    }
+    let settled = settle(drafts, &past.alerts, |alert| match alert.kind {
+        Kind::RightsConflict => besides.rights.is_some(),
+        Kind::CrossPlatform | Kind::EngagementSpike => platforms.has_week(input.week),
+        _ => unusual.is_judged(alert).unwrap_or_else(|| is_judged(alert, &snapshot, &verdict, input)),
+    });
     let (quality, findings): (Vec<Alert>, Vec<Alert>) =
         settled.into_iter().partition(|alert| alert.kind.is_quality());
     let budgeted = within_budget(findings, input.alert_budget);

@@ -11,6 +11,7 @@ mod fetch;
 pub mod history;
 mod inputs;
 mod letter;
+mod past;
 mod quarantine;
 mod reading;
 pub mod render;

@@ -22,7 +22,7 @@ use crate::history::{Entry, History, KeptAlert, KeptReport, KeptWeek, OpenClaim,
 use crate::inputs::{self, Refused};
 use crate::render::render;
 use crate::surges::{Question, surges};
-use crate::{ClaimsReport, Tally, letter, quarantine};
+use crate::{ClaimsReport, Tally, letter, past, quarantine};
 
 /// Weeks of totals that the trends need besides the week itself: eleven, and one before the first for its gain.
 const PAST_WEEKS: i32 = 12;
@@ -163,7 +163,19 @@ impl Frame<'_> {
         for refused in &besides.refused {
             self.put_aside(refused, None, &totals, week).await;
         }
-        let mut past = Past { totals, last_good, ..Past::default() };
+        let (reports, habits) = history
+            .ask(move |tables| {
+                let habits = past::habits(tables, &reports.snapshot)?;
+                Ok((reports, habits))
+            })
+            .await?;
+        let (besides, platform_habits) = history
+            .ask(move |tables| {
+                let habits = past::platform_habits(tables, &besides.platforms, week)?;
+                Ok((besides, habits))
+            })
+            .await?;
+        let mut past = Past { totals, last_good, habits, platform_habits, ..Past::default() };
         if let Some(last) = history.last_before(week).await? {
             past.platforms = history.platforms(last.week).await?;
             past.alerts = history.alerts(last.week).await?.into_iter().map(|kept| kept.alert).collect();

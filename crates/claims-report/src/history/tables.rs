@@ -7,8 +7,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use dn_domain::claims::movers::{Numbers, SubjectTotals, WeekTotals};
+use dn_domain::claims::platforms::KeyKind;
 use dn_domain::claims::snapshot::{ReportFacts, Source};
 use dn_domain::claims::week::Week;
+use dn_domain::number::Decimal;
 use jiff::civil::{Date, date};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -193,6 +195,31 @@ impl Tables {
             self.connection.prepare_cached("SELECT DISTINCT platform FROM platform_week WHERE week = ?1")?;
         let rows = statement.query_map([number_of(week)], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Tells what the platforms counted in a week, in no order that means anything: platform, metric, what the key is, the
+    /// key, and how much.
+    pub fn platform_values(
+        &self,
+        week: Week,
+        mut each: impl FnMut(&str, &str, KeyKind, &str, Decimal),
+    ) -> Result<(), HistoryError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT platform, metric, key_kind, key, value FROM platform_week WHERE week = ?1",
+        )?;
+        let mut rows = statement.query([number_of(week)])?;
+        while let Some(row) = rows.next()? {
+            let text = |column| -> Result<&str, HistoryError> {
+                row.get_ref(column)?.as_str().map_err(|error| HistoryError::Damaged(error.to_string()))
+            };
+            let kind = KeyKind::named(text(2)?)
+                .ok_or_else(|| HistoryError::Damaged("a track is known by nothing".to_owned()))?;
+            let value: Option<Decimal> = parsed(row, 4)?;
+            if let Some(value) = value {
+                each(text(0)?, text(1)?, kind, text(3)?, value);
+            }
+        }
+        Ok(())
     }
 
     /// Tells the views of each video in these weeks; see [`Self::asset_series`].
