@@ -21,6 +21,9 @@ const MAX_SERIES: usize = 250_000;
 /// How many new surges a week a reader can attend to, of ten thousand series.
 const ALERTS_OF_TEN_THOUSAND: f32 = 2.0;
 
+/// From so many more views than expected on anybody wants to hear of a surge.
+const LEAST_EXCESS: f32 = 100.0;
+
 /// What a series is of, this week.
 struct Now {
     channel: String,
@@ -126,7 +129,8 @@ async fn of_series(
         };
         let monday =
             |number: u16| weeks.get(usize::from(number)).map(ToString::to_string).unwrap_or_default();
-        let surged = last.alerts(|_| 1.0).into_iter().filter_map(|cell| {
+        let surged = last.alerts(|_| 1.0).into_iter().filter(|cell| cell.excess() >= LEAST_EXCESS);
+        let surged = surged.filter_map(|cell| {
             let id = panel.id(cell.series);
             let now = current.get(id).filter(|now| !suspects.contains(&now.channel))?;
             let (kind, link) = match watched {

@@ -20,9 +20,9 @@ pub mod rights;
 pub mod rights_conflicts;
 pub mod snapshot;
 pub mod strings;
-pub mod viral;
 mod tails;
 pub mod unusual;
+pub mod viral;
 pub mod week;
 #[cfg(test)]
 mod world;
