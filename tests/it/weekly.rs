@@ -1,6 +1,7 @@
 //! The weekly report from week to week: what it remembers, what it tells once, and what it refuses.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -124,7 +125,7 @@ impl Desk {
         }
     }
 
-    async fn from_api(&self, week: &str) -> Run {
+    async fn api_week(&self, week: &str) -> Run {
         let api = "reporting-api";
         let arguments = ["--json", "--week", week, "--assets", api, "--videos", api, "--claims", api];
         run("claims-report", &self.environment, &arguments).await.unwrap()
@@ -258,20 +259,20 @@ async fn t03_weeks_that_were_missed_are_made_up_for_from_the_api_and_are_gaps_el
     let desk = Desk::new().await;
     let week = |views| Catalogue { views, ..Catalogue::of(20) };
     // Files of the API live sixty days, so the weeks are the last ones.
-    let now = jiff::Timestamp::now().in_tz("America/Los_Angeles").unwrap().date();
+    let now = dn_core::task::clock::now().in_tz("America/Los_Angeles").unwrap().date();
     let since_monday = i64::from(now.weekday().to_monday_zero_offset());
     let monday = |back: i64| now.saturating_sub(jiff::Span::new().days(since_monday + 7 * back)).to_string();
     let mondays = [monday(4), monday(3), monday(2), monday(1)];
-    let created = jiff::Timestamp::now().to_string();
+    let created = dn_core::task::clock::now().to_string();
     for (index, monday) in mondays.iter().enumerate() {
         if index != 2 {
             let index = index as u64;
             desk.publish(monday, &week(1_000 + 100 * index), &format!("w{index}"), &created);
         }
     }
-    let first = desk.from_api(&mondays[0]).await;
+    let first = desk.api_week(&mondays[0]).await;
     assert_eq!(first.code, Some(0), "{first:?}");
-    let last = desk.from_api(&mondays[3]).await;
+    let last = desk.api_week(&mondays[3]).await;
     assert_eq!(last.code, Some(0), "{last:?}");
     let summary = last.summary().unwrap();
     assert_eq!(summary["madeUpWeeks"], json!([mondays[1]]));
@@ -285,8 +286,8 @@ async fn t03_weeks_that_were_missed_are_made_up_for_from_the_api_and_are_gaps_el
     assert_eq!(values[9..], [json!(2_000), Value::Null, Value::Null]);
 
     // A report that was made anew replaces its week, and later ones stay.
-    desk.publish(&mondays[3], &week(9_000), "anew", &jiff::Timestamp::now().to_string());
-    let anew = desk.from_api(&mondays[3]).await.summary().unwrap();
+    desk.publish(&mondays[3], &week(9_000), "anew", &dn_core::task::clock::now().to_string());
+    let anew = desk.api_week(&mondays[3]).await.summary().unwrap();
     assert_eq!(anew["comparedWith"], json!(mondays[1]));
     let ids: BTreeSet<&str> =
         anew["fetched"].as_array().unwrap().iter().filter_map(|one| one["reportId"].as_str()).collect();
@@ -374,7 +375,7 @@ async fn v19_a_number_that_is_none_rejects_its_row_and_the_sums_stay_exact() {
     let assets = desk.rehearsal.directory().join("assets.csv");
     let mut text = std::fs::read_to_string(&assets).unwrap();
     for (n, cell) in ["-5", "NaN", "1e3", "18446744073709551616", "\"1,000\""].into_iter().enumerate() {
-        text.push_str(&format!("A1{n:014},artist-one,{cell},WEB,Song\n"));
+        writeln!(text, "A1{n:014},artist-one,{cell},WEB,Song").unwrap();
     }
     std::fs::write(&assets, text).unwrap();
     arguments.push("--dry-run".to_owned());

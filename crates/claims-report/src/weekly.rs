@@ -175,7 +175,7 @@ impl Frame<'_> {
                 Ok((besides, habits))
             })
             .await?;
-        let mut past = Past { totals, last_good, habits, platform_habits, ..Past::default() };
+        let mut past = Past { habits, platform_habits, totals, last_good, ..Past::default() };
         if let Some(last) = history.last_before(week).await? {
             past.platforms = history.platforms(last.week).await?;
             past.alerts = history.alerts(last.week).await?.into_iter().map(|kept| kept.alert).collect();
