@@ -161,11 +161,13 @@ fn every_graphql_document_fits_the_data_apis_schema() {
         documents::LIST_CHANNELS,
         documents::LIST_CHANNELS_AND_TYPE,
         documents::GET_CHANNEL,
+        documents::LIST_VIDEOS,
         &documents::write_channels(&batch, false),
     ];
     let versioned = [
         documents::LIST_CHANNELS_VERSIONED,
         documents::GET_CHANNEL_VERSIONED,
+        documents::LIST_VIDEOS_VERSIONED,
         &documents::write_channels(&batch, true),
     ];
     let (without, with) = (Sdl::parse(&sdl("schema.graphql")), Sdl::parse(&sdl("schema-versioned.graphql")));

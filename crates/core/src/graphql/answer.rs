@@ -6,7 +6,7 @@ use dn_domain::backfill_plan::StoredChannel;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::Found;
+use super::{Found, StoredVideo};
 use crate::transport::Answer;
 use crate::transport::error::excerpt;
 use crate::transport::verdict::{Verdict, by_status};
@@ -59,6 +59,49 @@ impl ChannelPage {
         let items: Option<Vec<_>> = page.items.into_iter().map(|item| item.map(Found::from)).collect();
         let items = items.ok_or("an entry of the list is null: a partner channel is missing in it")?;
         Ok(Self { items, next_token: page.next_token })
+    }
+}
+
+/// A page of videos. Deleted ones are counted and nothing else.
+#[derive(Debug)]
+pub(super) struct VideoPage {
+    pub videos: Vec<StoredVideo>,
+    /// Deleted ones included.
+    pub record_count: usize,
+    pub next_token: Option<String>,
+}
+
+impl VideoPage {
+    pub fn read(page: Value) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Page {
+            items: Vec<Option<VideoRecord>>,
+            #[serde(default)]
+            next_token: Option<String>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct VideoRecord {
+            id: String,
+            #[serde(default, rename = "channelID")]
+            channel_id: Option<String>,
+            #[serde(default)]
+            asset_id: Option<String>,
+            #[serde(default, rename = "_deleted")]
+            deleted: Option<bool>,
+        }
+        let Page { items, next_token } = serde_json::from_value(page).map_err(|error| error.to_string())?;
+        let record_count = items.len();
+        let mut videos = Vec::with_capacity(record_count);
+        for record in items {
+            let VideoRecord { id, channel_id, asset_id, deleted } =
+                record.ok_or("an entry of the list is null: a video is missing in it")?;
+            if deleted != Some(true) {
+                videos.push(StoredVideo { id, channel_id, asset_id });
+            }
+        }
+        Ok(Self { videos, record_count, next_token })
     }
 }
 
@@ -160,6 +203,13 @@ impl GraphqlError {
         matches!(self.error_type(), "Unauthorized" | "UnauthorizedException")
     }
 
+    /// The document does not fit the schema. AppSync itself gives such errors no type at all.
+    fn is_validation(&self) -> bool {
+        self.error_type.is_none()
+            || self.error_type() == "FieldUndefined"
+            || self.error_type().contains("Validation")
+    }
+
     /// AppSync has no type for its own 30-second limit: the text is all there is.
     pub fn is_timeout(&self) -> bool {
         self.error_type() == "ExecutionTimeout"
@@ -248,6 +298,24 @@ fn not_taken(answer: &Answer) -> Option<String> {
     matches!(whole.verdict(), Verdict::Refused { .. }).then(|| whole.to_string())
 }
 
+/// The verdict on a list that an API need not have: that it has none is a success too, told apart by
+/// [`lacks_field`].
+pub(super) fn judge_if_there(answer: &Answer, field: &str) -> Verdict {
+    if lacks_field(answer).is_some() { Verdict::Success } else { judge_query(answer, field) }
+}
+
+/// Why the document does not fit the API's schema, in the API's words. Only a refusal of the whole document counts, and
+/// none for anything else than what it asks for: an API that is merely out of order has its fields all the same.
+pub(super) fn lacks_field(answer: &Answer) -> Option<String> {
+    if !matches!(answer.status, 200 | 400) {
+        return None;
+    }
+    let errors = GraphqlAnswer::read(&answer.body).ok()?.errors;
+    let is_other =
+        errors.iter().any(|error| error.alias().is_some() || error.is_timeout() || !error.is_validation());
+    errors.first().filter(|_| !is_other).map(GraphqlError::to_string)
+}
+
 /// The verdict on a batch of writes: errors of single aliases are the rows' own matter, unless they say that no row
 /// may be written.
 pub(super) fn judge_mutation(answer: &Answer) -> Verdict {
@@ -329,6 +397,52 @@ mod tests {
             verdict => format!("{verdict:?}"),
         };
         assert!(told.starts_with(expected), "{told}");
+    }
+
+    #[rstest::rstest]
+    #[case::by_appsync(200, r#"{"data":null,"errors":[{"path":null,"message":"Validation error of type FieldUndefined: Field 'listVideos' in type 'Query' is undefined"}]}"#, true)]
+    #[case::typed(200, r#"{"errors":[{"errorType":"ValidationError","message":"x"}]}"#, true)]
+    #[case::as_bad_request(400, r#"{"errors":[{"errorType":"FieldUndefined","message":"x"}]}"#, true)]
+    #[case::in_the_list(
+        200,
+        r#"{"data":{"listVideos":null},"errors":[{"path":["listVideos"],"message":"x"}]}"#,
+        false
+    )]
+    #[case::broken(200, r#"{"data":null,"errors":[{"errorType":"InternalFailure","message":"x"}]}"#, false)]
+    #[case::timed_out(200, r#"{"data":null,"errors":[{"message":"Execution timed out."}]}"#, false)]
+    #[case::signature(
+        400,
+        r#"{"errors":[{"errorType":"IncompleteSignatureException","message":"x"}]}"#,
+        false
+    )]
+    #[case::one_of_two(
+        200,
+        r#"{"errors":[{"errorType":"ValidationError"},{"errorType":"ThrottlingException"}]}"#,
+        false
+    )]
+    #[case::gateway(400, "<html>", false)]
+    #[case::down(503, r#"{"errors":[{"message":"x"}]}"#, false)]
+    #[case::page(200, r#"{"data":{"listVideos":{"items":[]}}}"#, false)]
+    fn a_list_that_is_not_there_is_told_from_one_that_cannot_be_had(
+        #[case] status: u16,
+        #[case] body: &str,
+        #[case] lacking: bool,
+    ) {
+        assert_eq!(lacks_field(&answer(status, body)).is_some(), lacking);
+        assert!(!lacking || judge_if_there(&answer(status, body), "listVideos") == Verdict::Success);
+    }
+
+    #[test]
+    fn a_page_of_videos_takes_nulls_and_passes_over_what_is_deleted_but_has_no_holes() {
+        let video = serde_json::json!({"id": "a", "channelID": null, "assetId": null});
+        let deleted = serde_json::json!({"id": "b", "channelID": "c", "assetId": "d", "_deleted": true});
+        let page = VideoPage::read(serde_json::json!({"items": [video, deleted], "nextToken": "t"})).unwrap();
+        assert_eq!(page.videos, [StoredVideo { id: "a".to_owned(), channel_id: None, asset_id: None }]);
+        assert_eq!((page.record_count, page.next_token.as_deref()), (2, Some("t")));
+        assert!(
+            VideoPage::read(serde_json::json!({"items": [video, null]})).unwrap_err().contains("missing")
+        );
+        assert!(VideoPage::read(Value::Null).is_err());
     }
 
     #[test]

@@ -27,6 +27,14 @@ pub const GET_CHANNEL: &str =
 pub const GET_CHANNEL_VERSIONED: &str = "query GetChannel($id: ID!) { \
     getChannel(id: $id) { id channelId customId displayName _version _deleted } }";
 
+/// One page of the catalogue's videos: whose they are and what they are claimed with.
+pub const LIST_VIDEOS: &str = "query ListVideos($limit: Int, $nextToken: String) { \
+    listVideos(limit: $limit, nextToken: $nextToken) { items { id channelID assetId } nextToken } }";
+
+/// The same, of an API that keeps versions and lists deleted records too.
+pub const LIST_VIDEOS_VERSIONED: &str = "query ListVideos($limit: Int, $nextToken: String) { \
+    listVideos(limit: $limit, nextToken: $nextToken) { items { id channelID assetId _deleted } nextToken } }";
+
 /// The alias of a batch's row.
 pub fn alias(position: usize) -> String {
     format!("w{position}")

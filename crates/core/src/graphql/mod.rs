@@ -1,4 +1,5 @@
-//! AppSync, the GraphQL database of partner channels: listing, and writing in aliased batches.
+//! AppSync, the GraphQL database of partner channels and, where the API has them, of videos: listing, and writing
+//! channels in aliased batches.
 //!
 //! An error can stand in three places: the HTTP status; a 200 whose errors have no `path` (the whole request was
 //! refused, nothing was written); a 200 whose errors have a `path` (that field only, the others *were* written). A
@@ -24,9 +25,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::transport::client::target;
 use crate::transport::error::excerpt;
 use crate::transport::{Answer, Call, CallError, CallErrorKind, Transport, Verdict, backoff, wait};
-use answer::{Asked, GraphqlAnswer, judge_asked, judge_mutation, judge_query, read_asked};
+use answer::{
+    Asked, GraphqlAnswer, judge_asked, judge_if_there, judge_mutation, judge_query, lacks_field, read_asked,
+};
 pub use listing::ListError;
-use listing::Listing;
+use listing::{Listing, Paging};
 
 /// AppSync's ceiling; its default of 100 would make four pages of 372 channels.
 const PAGE_LIMIT: u32 = 1_000;
@@ -91,6 +94,29 @@ pub enum Found {
     Stored(StoredChannel),
 }
 
+/// A video as the database has it: a copy of the catalogue, in which anything may be missing or wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredVideo {
+    /// The record's own id.
+    pub id: String,
+    /// The channel that published it.
+    pub channel_id: Option<String>,
+    /// The asset it is claimed with.
+    pub asset_id: Option<String>,
+}
+
+/// What became of the list of videos.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VideosRead {
+    /// It was read to its end.
+    Read,
+    /// The API has no such list, or one of another shape.
+    NotThere {
+        /// In its own words.
+        reason: String,
+    },
+}
+
 /// What became of one write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WriteOutcome {
@@ -151,6 +177,50 @@ impl AppSync {
             let variables = json!({"limit": PAGE_LIMIT, "nextToken": token});
             page = self.query("appsync listChannels", document, &variables, "listChannels").await?;
         }
+    }
+
+    /// Hands every video that is not deleted to `each`, page by page; nothing is kept of them here. The list fails as
+    /// that of the channels does, and then what was handed over is a part and worth nothing. That an API has no list of
+    /// videos is no failure.
+    pub async fn list_videos(
+        &self,
+        mut each: impl FnMut(StoredVideo) + Send,
+    ) -> Result<VideosRead, ListError> {
+        let (document, mut page) = match self.first_videos().await? {
+            Ok(first) => first,
+            Err(reason) => return Ok(VideosRead::NotThere { reason }),
+        };
+        let mut paging = Paging::new(listing::VIDEOS);
+        loop {
+            let page_read = answer::VideoPage::read(page).map_err(|reason| self.unusable(&reason))?;
+            page_read.videos.into_iter().for_each(&mut each);
+            let Some(token) = paging.pass(page_read.record_count, page_read.next_token)? else {
+                return Ok(VideosRead::Read);
+            };
+            let variables = json!({"limit": PAGE_LIMIT, "nextToken": token});
+            page = self.query("appsync listVideos", document, &variables, "listVideos").await?;
+        }
+    }
+
+    /// The first page of videos and the document that it was had with, or why there is none. Versions can be kept of
+    /// one model and not of another, so what is known of the channels spares a request only where they have none.
+    async fn first_videos(&self) -> Result<Result<(&'static str, Value), String>, CallError> {
+        let variables = json!({"limit": PAGE_LIMIT, "nextToken": null});
+        let without = self.versioning == Versioning::No || self.probed.get() == Some(&false);
+        let mut lacking = String::new();
+        for document in
+            [documents::LIST_VIDEOS_VERSIONED, documents::LIST_VIDEOS].into_iter().skip(without.into())
+        {
+            let call = self.call("appsync listVideos", document, &variables);
+            let answer = self.transport.send(&call, &|answer| judge_if_there(answer, "listVideos")).await?;
+            if let Some(reason) = lacks_field(&answer) {
+                lacking = reason;
+                continue;
+            }
+            let mut answer = GraphqlAnswer::read(&answer.body).map_err(|reason| self.unusable(&reason))?;
+            return Ok(Ok((document, answer.data.remove("listVideos").unwrap_or_default())));
+        }
+        Ok(Err(lacking))
     }
 
     /// The first page, and with it whether the API keeps versions, where that is not known yet.

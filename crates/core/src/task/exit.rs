@@ -99,9 +99,9 @@ fn known(link: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if let Some(error) = link.downcast_ref::<ListError>() {
         return Some(match error {
             ListError::Call(error) => of_call(error),
-            ListError::TokenRepeated { .. } | ListError::TooManyPages | ListError::TooManyRecords => {
-                Exit::Temporary
-            }
+            ListError::TokenRepeated { .. }
+            | ListError::TooManyPages { .. }
+            | ListError::TooManyRecords { .. } => Exit::Temporary,
         });
     }
     if let Some(InputError(error)) = link.downcast_ref::<InputError>() {

@@ -22,6 +22,9 @@ pub struct Mismatch {
     pub title: String,
     /// The partner channel whose video carries it.
     pub channel_id: ChannelId,
+    /// Whether that is said by the database's videos alone, and by no report.
+    #[serde(default)]
+    pub is_by_database: bool,
     /// The custom ID that the channel gives to its assets.
     pub expected: CustomId,
     /// The asset's own; empty where it has none. Hostile text.
@@ -47,6 +50,7 @@ pub fn mismatches(snapshot: &Snapshot, partners: &PartnerChannels) -> Vec<Mismat
                 asset_id: asset.id,
                 title: snapshot.text(asset.title).to_owned(),
                 channel_id,
+                is_by_database: asset.is_channel_by_database(),
                 expected: expected.clone(),
                 found: custom_id.to_owned(),
                 active_claims: asset.active_claims.get(),
@@ -55,6 +59,14 @@ pub fn mismatches(snapshot: &Snapshot, partners: &PartnerChannels) -> Vec<Mismat
         .collect();
     found.sort_by(|a, b| (b.active_claims, a.asset_id).cmp(&(a.active_claims, b.asset_id)));
     found
+}
+
+/// The evidence that a finding rests on the database's videos: how many assets it is about whose channel no report says.
+const BY_DATABASE: &str = "byDatabase";
+
+/// Whether a finding rests on the database's videos, so that a week without them cannot judge it.
+pub fn rests_on_database(alert: &Alert) -> bool {
+    alert.kind == Kind::CustomIdMismatch && alert.evidence.contains_key(BY_DATABASE)
 }
 
 /// From so many assets of one channel on, the channel is the finding: nobody reads hundreds of lines that have one
@@ -86,7 +98,8 @@ pub fn alerts(mismatches: &[Mismatch], snapshot: &Snapshot) -> Vec<Alert> {
             mismatches.len()
         );
         let expected = mismatches.first().map(|mismatch| mismatch.expected.to_string());
-        alerts.push(
+        let by_database = mismatches.iter().filter(|mismatch| mismatch.is_by_database).count();
+        alerts.push(marked(
             Alert::draft(
                 Kind::CustomIdMismatch,
                 severity,
@@ -98,24 +111,36 @@ pub fn alerts(mismatches: &[Mismatch], snapshot: &Snapshot) -> Vec<Alert> {
             .because("expected", expected)
             .because("first", named)
             .see(links::channel(channel)),
-        );
+            by_database,
+        ));
     }
     alerts
 }
 
 fn of_asset(mismatch: &Mismatch) -> Alert {
-    let Mismatch { asset_id, title, channel_id, expected, found, active_claims } = mismatch;
+    let Mismatch { asset_id, title, channel_id, is_by_database, expected, found, active_claims } = mismatch;
     let (severity, reason) = if found.is_empty() {
         (Severity::Info, format!("it has no custom ID; its channel's is {expected}"))
     } else {
         (Severity::High, format!("its custom ID is {}; its channel's is {expected}", printable(found)))
     };
-    Alert::draft(Kind::CustomIdMismatch, severity, Subject::new("asset", asset_id.as_str(), title), reason)
-        .because("expected", expected.as_str())
-        .because("found", found.as_str())
-        .because("channelId", channel_id.as_str())
-        .because("activeClaims", *active_claims)
-        .see(links::asset(asset_id))
+    let alert = Alert::draft(
+        Kind::CustomIdMismatch,
+        severity,
+        Subject::new("asset", asset_id.as_str(), title),
+        reason,
+    )
+    .because("expected", expected.as_str())
+    .because("found", found.as_str())
+    .because("channelId", channel_id.as_str())
+    .because("activeClaims", *active_claims)
+    .see(links::asset(asset_id));
+    marked(alert, usize::from(*is_by_database))
+}
+
+/// Notes for how many of its assets a finding rests on the database; nothing where it rests on reports.
+fn marked(alert: Alert, by_database: usize) -> Alert {
+    if by_database == 0 { alert } else { alert.because(BY_DATABASE, by_database) }
 }
 
 #[cfg(test)]
@@ -167,6 +192,57 @@ mod tests {
         A000000000000003 "" should be beta (Without)
         A000000000000002 "beta" should be alpha (=wrong)
         "#);
+    }
+
+    #[test]
+    fn an_asset_whose_channel_the_database_alone_knows_is_found_and_its_custom_id_is_the_reports() {
+        let partners = partners();
+        let world = |database: &[(u32, &str)]| World {
+            assets: rows(&[
+                "A000000000000001,beta,No video,,,WEB,5,,,",
+                "A000000000000002,beta,By a report,,,WEB,4,,,",
+                "A000000000000003,beta,Shared,,,WEB,3,,,",
+                "A000000000000004,alpha,Right,,,WEB,2,,,",
+            ]),
+            videos: rows(&["vid2_______,UC0000000000000000000002,,,1,1,A000000000000002,"]),
+            partners: partners.iter().map(|(_, partner)| partner.channel_id).collect(),
+            database: database
+                .iter()
+                .map(|(number, asset)| (crate::claims::world::channel(*number), (*asset).to_owned()))
+                .collect(),
+            ..World::default()
+        };
+        let found = |database: &[(u32, &str)]| {
+            let snapshot = world(database).snapshot();
+            let alerts = alerts(&mismatches(&snapshot, &partners), &snapshot);
+            let told = alerts.iter().map(|one| {
+                format!(
+                    "{} {} {}",
+                    one.subject.id,
+                    one.reason,
+                    if rests_on_database(one) { "(database)" } else { "" }
+                )
+            });
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(found(&[]), Vec::<String>::new());
+        let videos = [
+            // A stranger's video of the same asset goes after the partner's.
+            (9, "A000000000000001"),
+            (1, "A000000000000001"),
+            (1, "A000000000000002"),
+            (1, "A000000000000003"),
+            (2, "A000000000000003"),
+            (1, "A000000000000004"),
+            (1, "A000000000000099"),
+        ];
+        assert_eq!(
+            found(&videos),
+            ["A000000000000001 its custom ID is beta; its channel's is alpha (database)"]
+        );
+        let snapshot = world(&videos).snapshot();
+        assert_eq!(snapshot.assets.len(), 4, "an asset that no report knows is none of the week's");
+        assert_eq!(snapshot.channels.len(), 1, "nor is a channel");
     }
 
     #[test]

@@ -105,7 +105,9 @@ impl WeekTotals {
         }
         let mut artists: BTreeMap<String, SubjectTotals> = BTreeMap::new();
         for asset in &snapshot.assets {
-            if let Some(channel) = asset.channel.and_then(|id| channels.get_mut(id.as_str())) {
+            // By the database it would look as if a channel had gained the claims on the day its videos were copied.
+            let reported = asset.channel.filter(|_| !asset.is_channel_by_database());
+            if let Some(channel) = reported.and_then(|id| channels.get_mut(id.as_str())) {
                 channel.numbers.plus(Known::UNKNOWN, Known::UNKNOWN, asset.active_claims);
             }
             let artist = snapshot.text(asset.artist);

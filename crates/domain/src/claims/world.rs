@@ -1,8 +1,10 @@
 //! Weeks out of text, for the tests of the analysis.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
-use super::snapshot::{Gather, Snapshot, Source};
+use super::snapshot::{DatabaseVideos, Gather, Snapshot, Source};
 use super::week::Week;
 use crate::asset_report::{AssetLine, AssetReport};
 use crate::claim_report::{ClaimLine, ClaimReport};
@@ -25,6 +27,8 @@ pub(crate) struct World {
     pub videos: Option<Vec<String>>,
     pub conflicts: Option<Vec<String>>,
     pub partners: Vec<ChannelId>,
+    /// Channel and asset of the database's videos.
+    pub database: Vec<(String, String)>,
 }
 
 pub(crate) fn week(index: i32) -> Week {
@@ -83,7 +87,12 @@ impl World {
     }
 
     pub(crate) fn read(&self, assets_first: bool) -> Snapshot {
-        let mut gather = Gather::new(week(self.week), self.partners.iter().copied());
+        let mut database = DatabaseVideos::new(self.partners.iter().copied());
+        for (channel, asset) in &self.database {
+            drop(database.add(Some(channel), Some(asset)));
+        }
+        let gather = Gather::new(week(self.week), self.partners.iter().copied());
+        let mut gather = gather.with_database(Arc::new(database));
         if assets_first {
             self.read_assets(&mut gather);
         }
@@ -142,22 +151,22 @@ impl World {
 
     /// The same rows in another order.
     pub(crate) fn shuffled(&self, by: u64) -> Self {
-        let shuffle = |rows: &Option<Vec<String>>| {
-            rows.clone().map(|mut rows| {
-                // Any order will do as long as the seed decides it: by a hash of place and seed.
-                let mut keyed: Vec<(u64, String)> = (0_u64..)
-                    .zip(rows.drain(..))
-                    .map(|(place, row)| ((place + 1).wrapping_mul(by | 1).rotate_left(17) ^ by, row))
-                    .collect();
-                keyed.sort();
-                keyed.into_iter().map(|(_, row)| row).collect()
-            })
-        };
+        fn in_order<T: Ord>(rows: Vec<T>, by: u64) -> Vec<T> {
+            // Any order will do as long as the seed decides it: by a hash of place and seed.
+            let mut keyed: Vec<(u64, T)> = (0_u64..)
+                .zip(rows)
+                .map(|(place, row)| ((place + 1).wrapping_mul(by | 1).rotate_left(17) ^ by, row))
+                .collect();
+            keyed.sort();
+            keyed.into_iter().map(|(_, row)| row).collect()
+        }
+        let shuffle = |rows: &Option<Vec<String>>| rows.clone().map(|rows| in_order(rows, by));
         Self {
             assets: shuffle(&self.assets),
             claims: shuffle(&self.claims),
             videos: shuffle(&self.videos),
             conflicts: shuffle(&self.conflicts),
+            database: in_order(self.database.clone(), by),
             ..self.clone()
         }
     }
@@ -189,6 +198,8 @@ pub(crate) fn any_world() -> impl Strategy<Value = World> {
             format!("v{id:010},{channel},{title},{title},{views},{engaged},{asset},{custom_id}")
         },
     );
+    let stored =
+        (0_u32..4, 0_u32..5).prop_map(|(channel, asset)| (self::channel(channel), format!("A{asset:015}")));
     let conflicts =
         prop::sample::select(vec!["A000000000000001,Other,US", "A000000000000001,An Other,DE", "bad,x,y"])
             .prop_map(str::to_owned);
@@ -197,13 +208,20 @@ pub(crate) fn any_world() -> impl Strategy<Value = World> {
         prop::option::weighted(0.9, prop::collection::vec(claims, 1..12)),
         prop::option::weighted(0.9, prop::collection::vec(videos, 1..10)),
         prop::option::weighted(0.5, prop::collection::vec(conflicts, 1..4)),
+        prop::collection::vec(stored, 0..8),
+        // None, one or two of them: an asset is shared by two.
+        prop::sample::subsequence(vec![1, 2, 3], 0..3),
     )
-        .prop_map(|(assets, claims, videos, conflicts)| World {
+        .prop_map(|(assets, claims, videos, conflicts, database, partners)| World {
             week: 0,
             assets,
             claims,
             videos,
             conflicts,
-            partners: vec![ChannelId::parse(&self::channel(2)).unwrap()],
+            partners: partners
+                .into_iter()
+                .map(|one| ChannelId::parse(&self::channel(one)).unwrap())
+                .collect(),
+            database,
         })
 }

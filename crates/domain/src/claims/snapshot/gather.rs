@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
 use jiff::civil::{Date, date};
 use serde::{Deserialize, Serialize};
 
+use super::database::{Carrier, DatabaseVideos};
 use super::hashing::{fingerprint, row_fingerprint};
 use super::state::{
     AssetState, ChannelState, ClaimEntry, ClaimState, ContestedVideo, Known, NO_ASSET, OpenClaim, OpenStatus,
@@ -99,6 +101,7 @@ fn at_mut<T>(entries: &mut [T], position: u32) -> Option<&mut T> {
 pub struct Gather {
     week: Week,
     partners: HashSet<ChannelId>,
+    database: Option<Arc<DatabaseVideos>>,
     hasher: DefaultHashBuilder,
     strings: Strings,
     assets: Entries<AssetState>,
@@ -137,6 +140,7 @@ impl Gather {
         Self {
             week,
             partners: partners.into_iter().collect(),
+            database: None,
             hasher: DefaultHashBuilder::default(),
             strings: Strings::default(),
             assets: Entries::default(),
@@ -153,6 +157,13 @@ impl Gather {
             conflict_rows: Vec::new(),
             reports: HashMap::new(),
         }
+    }
+
+    /// Gives the week the videos of the database, for the channels of assets of which no report says them.
+    #[must_use]
+    pub fn with_database(mut self, videos: Arc<DatabaseVideos>) -> Self {
+        self.database = Some(videos);
+        self
     }
 
     /// Begins a report: from here on it counts as given. `missing` are the columns it does not have.
@@ -268,18 +279,7 @@ impl Gather {
             let position = self.asset_position(id);
             let custom_id = self.strings.keep(custom_id.unwrap_or_default());
             if let Some(asset) = at_mut(&mut self.assets.entries, position) {
-                match asset.channel {
-                    None => asset.channel = Some(read.channel),
-                    Some(known) if known != read.channel => {
-                        let [is_ours, is_known_ours] =
-                            [read.channel, known].map(|channel| self.partners.contains(&channel));
-                        asset.is_shared |= is_ours && is_known_ours;
-                        if (!is_ours, read.channel) < (!is_known_ours, known) {
-                            asset.channel = Some(read.channel);
-                        }
-                    }
-                    Some(_) => {}
-                }
+                asset.carry(Carrier::with(asset.carrier(), read.channel, &self.partners));
                 OwnTexts([custom_id, Text::EMPTY, Text::EMPTY, isrc]).put(asset, &self.strings, false);
             }
             if first.is_none_or(|(known, _)| id < known) {
@@ -542,11 +542,21 @@ impl Gather {
             own_channels,
             mut contested,
             reports,
+            database,
             ..
         } = self;
         strings.close();
         drop((assets.index, videos.index, channels.index, uploaders.index, references.index, claims.index));
         let (mut assets, new_asset) = sorted(assets.entries, |asset| asset.id);
+        if let Some(database) = database {
+            // Only now is it sure that no report tells them.
+            for asset in assets.iter_mut().filter(|asset| asset.channel.is_none()) {
+                if let Some(carrier) = database.carrier(asset.id) {
+                    asset.carry(carrier);
+                    asset.told |= AssetState::CHANNEL_BY_DATABASE;
+                }
+            }
+        }
         let (mut channels, new_channel) = sorted(channels.entries, |channel| channel.id);
         let renumbered = |numbers: &[u32], old: Option<u32>| old.and_then(|old| at(numbers, old).copied());
 

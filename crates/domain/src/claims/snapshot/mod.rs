@@ -10,6 +10,7 @@
 //! The order of rows changes nothing: a row that says again what one said before is counted and passed over, and where
 //! rows of one thing disagree the larger number and the first text in the order of bytes stand.
 
+mod database;
 mod gather;
 mod hashing;
 mod kept;
@@ -17,6 +18,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use database::DatabaseVideos;
 pub use gather::{Gather, Source};
 pub use kept::{KEPT_CLAIMS, KeptError};
 pub use state::{

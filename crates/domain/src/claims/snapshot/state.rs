@@ -4,6 +4,7 @@ use hashbrown::HashMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::database::Carrier;
 use crate::claims::strings::{Strings, Text};
 use crate::claims::week::Week;
 use crate::id::{AssetId, ChannelId, ClaimId, VideoId};
@@ -52,7 +53,8 @@ pub struct AssetState {
     pub is_reported: bool,
     /// Whether videos of several partner channels carry it, so that whose it is must be settled first.
     pub is_shared: bool,
-    /// Which of its texts the asset report told, a bit each.
+    /// Who told what of it: a bit for each of its texts that the asset report told, and
+    /// [`Self::CHANNEL_BY_DATABASE`].
     pub(super) told: u8,
     /// Its custom ID.
     pub custom_id: Text,
@@ -70,7 +72,8 @@ pub struct AssetState {
     pub conflicting_owner: Text,
     /// Where.
     pub conflicting_countries: Text,
-    /// The partner's or other channel whose video carries it, by the video report.
+    /// The partner's or other channel whose video carries it: by the video report or, where that is silent, by the
+    /// database.
     pub channel: Option<ChannelId>,
     /// How many active claims YouTube counts.
     pub active_claims: Known,
@@ -101,6 +104,23 @@ pub struct AssetState {
 }
 
 impl AssetState {
+    /// Among the bits of `told`: no report told the channel, the database did.
+    pub(super) const CHANNEL_BY_DATABASE: u8 = 0b1_0000;
+
+    /// Whether no report told its channel and the database's videos did: enough to hold a custom ID against, and
+    /// nothing to count by.
+    pub fn is_channel_by_database(&self) -> bool {
+        self.told & Self::CHANNEL_BY_DATABASE != 0
+    }
+
+    pub(super) fn carrier(&self) -> Option<Carrier> {
+        self.channel.map(|channel| Carrier { channel, is_shared: self.is_shared })
+    }
+
+    pub(super) fn carry(&mut self, carrier: Carrier) {
+        (self.channel, self.is_shared) = (Some(carrier.channel), carrier.is_shared);
+    }
+
     /// An asset of which nothing is known yet.
     pub(super) fn new(id: AssetId) -> Self {
         Self {

@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::claims::movers::WeekTotals;
 use crate::claims::world::{World, any_world, catalogue, rows};
 use proptest::prelude::*;
 
@@ -315,6 +316,30 @@ proptest! {
         let week = shown(&world.snapshot());
         prop_assert_eq!(shown(&world.shuffled(by).snapshot()), week.clone());
         prop_assert_eq!(shown(&world.read(true)), week);
+    }
+
+    #[test]
+    fn the_database_says_only_what_no_report_says(world in any_world()) {
+        let (with, without) = (world.snapshot(), World { database: Vec::new(), ..world.clone() }.snapshot());
+        prop_assert_eq!(with.assets.len(), without.assets.len());
+        for (with, without) in with.assets.iter().zip(&without.assets) {
+            if without.channel.is_some() {
+                prop_assert_eq!((with.channel, with.is_shared), (without.channel, without.is_shared));
+            }
+            let is_stored = world.database.iter().any(|(_, asset)| *asset == with.id.as_str());
+            prop_assert_eq!(with.is_channel_by_database(), without.channel.is_none() && is_stored);
+            prop_assert_eq!(with.channel.is_some(), without.channel.is_some() || is_stored);
+        }
+        // All else is as without it.
+        let silent = |week: &Snapshot| {
+            let mut week = week.clone();
+            for asset in &mut week.assets {
+                (asset.channel, asset.is_shared) = (None, false);
+            }
+            shown(&week)
+        };
+        prop_assert_eq!(silent(&with), silent(&without));
+        prop_assert_eq!(format!("{:?}", WeekTotals::of(&with)), format!("{:?}", WeekTotals::of(&without)));
     }
 
     #[test]
