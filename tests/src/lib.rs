@@ -120,6 +120,19 @@ impl Rehearsal {
         Ok(Self { sandbox: Sandbox::start_with(options, world).await?, directory })
     }
 
+    /// Over a world made by hand, with a database that has no list of videos.
+    pub async fn without_videos(world: WorldBuilder) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let world = world.build(directory.path())?;
+        let mut options = options(&directory, Profile::Calm, 0, 0)?;
+        let whole = std::fs::read_to_string(&options.schema)?;
+        let lines: Vec<&str> = whole.lines().filter(|line| !line.contains("listVideos(")).collect();
+        ensure!(lines.len() + 1 == whole.lines().count(), "the schema's list of videos is one line");
+        options.schema = directory.path().join("without-videos.graphql");
+        std::fs::write(&options.schema, lines.join("\n"))?;
+        Ok(Self { sandbox: Sandbox::start_with(options, world).await?, directory })
+    }
+
     /// Over a generated world.
     pub async fn generated(seed: u64, channels: usize, videos: usize, profile: Profile) -> Result<Self> {
         let directory = tempfile::tempdir()?;

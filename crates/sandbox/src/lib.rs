@@ -35,6 +35,7 @@ pub use journal::{Entry, Journal, Service};
 pub use sandbox::{Options, Sandbox};
 pub use score::{AssetScore, ChannelScore, Score, WrongAsset};
 pub use world::{
-    Asset, Expected, Kind, ReportRow, SheetChannel, Size, Standing, StoredChannel, World, WorldBuilder,
+    Asset, Expected, Kind, ReportRow, SheetChannel, Size, Standing, StoredChannel, StoredVideo, World,
+    WorldBuilder,
 };
 pub use youtube::{AssetState, ClaimEvent, ClaimRecord, CredentialKind, ReportFile, Write};

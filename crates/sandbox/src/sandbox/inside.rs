@@ -71,6 +71,11 @@ impl Sandbox {
         self.records.delete(Model::Channel, id).map_err(|why| anyhow!("{why:?}"))
     }
 
+    /// Takes a video out of the database, as [`Sandbox::delete_channel`] takes a channel.
+    pub fn delete_video(&self, id: &str) -> Result<bool> {
+        self.records.delete(Model::Video, id).map_err(|why| anyhow!("{why:?}"))
+    }
+
     /// An asset of the CMS now.
     pub fn asset(&self, id: &str) -> Option<AssetState> {
         self.catalogue.asset(id)

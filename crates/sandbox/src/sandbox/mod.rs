@@ -58,7 +58,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// The CloudFormation template with the bus and its rules.
     pub workflow: PathBuf,
-    /// The SDL of the data API. One whose types have a `_version` is of an API that keeps versions, and is played so.
+    /// The SDL of the data API. One whose types have a `_version` is of an API that keeps versions, and is played so;
+    /// a field that it lacks is refused as AppSync refuses it.
     pub schema: PathBuf,
     /// Where the binaries of the tasks are; without it a rule's task does not start.
     pub bin_dir: Option<PathBuf>,

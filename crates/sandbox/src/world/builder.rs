@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::world::report::{ReportRow, ReportWriter};
 use crate::world::truth::{Ledger, partners};
-use crate::world::{Asset, SHEET_NAME, SheetChannel, StoredChannel, World, report_path};
+use crate::world::{Asset, SHEET_NAME, SheetChannel, StoredChannel, StoredVideo, World, report_path};
 
 /// Collects channels, records, assets and report rows, then writes the two input files.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +16,7 @@ pub struct WorldBuilder {
     sheet: Vec<Vec<String>>,
     channels: Vec<SheetChannel>,
     stored: Vec<StoredChannel>,
+    videos: Vec<StoredVideo>,
     assets: HashMap<String, Asset>,
     rows: Vec<ReportRow>,
     raw_report: Option<Vec<u8>>,
@@ -69,6 +70,21 @@ impl WorldBuilder {
             channel_id: channel_id.to_owned(),
             custom_id: custom_id.map(str::to_owned),
             display_name: display_name.map(str::to_owned),
+        });
+        self
+    }
+
+    /// A video that the database has from the start.
+    #[must_use]
+    pub fn stored_video(mut self, video_id: &str, channel_id: &str, asset_id: &str) -> Self {
+        self.videos.push(StoredVideo {
+            video_id: video_id.to_owned(),
+            channel_id: channel_id.to_owned(),
+            channel_display_name: "A channel".to_owned(),
+            title: "A title".to_owned(),
+            asset_id: asset_id.to_owned(),
+            custom_id: None,
+            views: 1,
         });
         self
     }
@@ -132,7 +148,7 @@ impl WorldBuilder {
             sheet_rows: self.sheet.len() as u64,
             channels: self.channels,
             stored: self.stored,
-            videos: Vec::new(),
+            videos: self.videos,
             report_rows,
             claimed_rows,
             truth: ledger.judge(&partners, &self.assets),
