@@ -37,6 +37,7 @@ mod remote;
 mod reporting;
 mod services;
 mod store;
+mod stored_videos;
 mod tls;
 mod walk;
 mod weekly;

@@ -446,8 +446,11 @@ async fn g06_half_a_partner_list_is_not_used_and_no_list_says_nothing_of_custom_
     assert_eq!(without.code, Some(0), "{without:?}");
     let summary = without.summary().unwrap();
     assert!(alerts(&summary, "alerts.json").is_empty());
-    let partners = summary["sources"].as_array().unwrap().last().unwrap().clone();
-    assert_eq!((&partners["name"], &partners["state"]), (&json!("partner channels"), &json!("missing")));
+    for name in ["partner channels", "videos of the database"] {
+        let sources = summary["sources"].as_array().unwrap();
+        let source = sources.iter().find(|source| source["name"] == name).unwrap();
+        assert_eq!(source["state"], "missing", "{source}");
+    }
 
     let broken =
         r#"{"data":{"listChannels":null},"errors":[{"message":"boom","errorType":"InternalFailure"}]}"#;

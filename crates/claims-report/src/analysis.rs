@@ -21,6 +21,7 @@ use dn_domain::partner_channels::PartnerChannels;
 use hashbrown::HashMap;
 use jiff::civil::Date;
 
+use crate::database::Database;
 use crate::inputs::{Besides, ReportRead, Reports};
 
 /// So many movers of each kind are shown.
@@ -59,7 +60,18 @@ pub(crate) struct Input {
     pub today: Date,
     pub rpm: Decimal,
     pub alert_budget: usize,
-    pub partners: Option<PartnerChannels>,
+    /// None where no endpoint is set.
+    pub database: Option<Database>,
+}
+
+impl Input {
+    fn partners(&self) -> Option<&PartnerChannels> {
+        self.database.as_ref().map(|database| &database.partners)
+    }
+
+    fn has_stored_videos(&self) -> bool {
+        self.database.as_ref().is_some_and(Database::has_videos)
+    }
 }
 
 /// A week as it came out.
@@ -83,7 +95,7 @@ pub(crate) struct Made {
 pub(crate) fn judge(reports: &Reports, believed: Option<&Snapshot>, input: &Input) -> Verdict {
     let dates: HashMap<Source, Date> =
         reports.read.iter().filter_map(|report| Some((report.source, report.date?))).collect();
-    let partners = input.partners.as_ref();
+    let partners = input.partners();
     let is_partner = |channel| partners.is_some_and(|partners| partners.get(channel).is_some());
     let context = quality::Context { dates: &dates, is_partner: &is_partner, rpm: Some(input.rpm) };
     quality::judge(&reports.snapshot, believed, &context)
@@ -100,7 +112,7 @@ pub(crate) fn analyse(
 ) -> Made {
     let Reports { snapshot, read, rejected_rows, .. } = reports;
     let before = past.before.as_ref();
-    let partners = input.partners.as_ref();
+    let partners = input.partners();
     let changes = before.map(|before| compare(before, &snapshot));
 
     let mut drafts = verdict.findings.clone();
@@ -197,7 +209,8 @@ fn is_judged(alert: &Alert, snapshot: &Snapshot, verdict: &Verdict, input: &Inpu
         Kind::Viral if alert.subject.kind == "asset" => is_good(Source::Assets),
         Kind::Viral => is_good(Source::Videos),
         Kind::CustomIdMismatch => {
-            input.partners.is_some() && is_good(Source::Assets) && is_good(Source::Videos)
+            let is_seen = !mismatch::rests_on_database(alert) || input.has_stored_videos();
+            is_seen && input.partners().is_some() && is_good(Source::Assets) && is_good(Source::Videos)
         }
         _ => Source::ALL.into_iter().all(|source| source == Source::Conflicts || is_good(source)),
     }
@@ -240,7 +253,7 @@ fn sources(
         .map(|(uri, _, facts)| file("rights records", uri, SourceState::Used, Some(facts.clone())));
     let refused =
         besides.refused.iter().map(|refused| file(&refused.name, &refused.uri, SourceState::Refused, None));
-    let partners = match &input.partners {
+    let partners = match input.partners() {
         Some(partners) => {
             let count = partners.len() as u64;
             let facts = ReportFacts {
@@ -254,5 +267,8 @@ fn sources(
         }
         None => file("partner channels", "", SourceState::Missing, None),
     };
-    reports.chain(platforms).chain(rights).chain(refused).chain([partners]).collect()
+    let facts = input.database.as_ref().and_then(Database::video_facts);
+    let state = if facts.is_some() { SourceState::Used } else { SourceState::Missing };
+    let videos = file("videos of the database", "", state, facts);
+    reports.chain(platforms).chain(rights).chain(refused).chain([partners, videos]).collect()
 }

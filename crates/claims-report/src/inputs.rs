@@ -3,22 +3,19 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use dn_core::graphql::AppSync;
 use dn_core::store::{MAX_REREADS, ObjectReader, Store, was_replaced};
-use dn_core::task::settings::GraphqlSettings;
 use dn_core::task::{Context, Exit};
-use dn_core::transport::Transport;
 use dn_domain::claims::platforms::PlatformWeeks;
 use dn_domain::claims::rights::RightsBook;
 use dn_domain::claims::snapshot::{Gather, ReportFacts, Snapshot, Source};
 use dn_domain::claims::week::Week;
-use dn_domain::partner_channels::PartnerChannels;
 use dn_domain::refusal::{Refusal, RefusalKind};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::Tally;
 use crate::args::{Place, Settings};
+use crate::database::Database;
 use crate::fetch::{self, Fetcher, day_of};
 use crate::reading::{FileRead, Watch, read_file, read_platform, read_report, read_rights};
 
@@ -123,17 +120,17 @@ pub(crate) async fn read_reports(
     context: &Context<Tally>,
     located: &[Located],
     week: Week,
-    partners: Option<&PartnerChannels>,
+    database: Option<&Database>,
 ) -> anyhow::Result<Reports> {
     for _ in 0..MAX_REREADS {
-        match read_once(context, located, week, partners).await {
+        match read_once(context, located, week, database).await {
             Err(error) if was_replaced(&error) => {
                 tracing::warn!("a report was replaced while it was read; all of them are begun again");
             }
             read => return read,
         }
     }
-    let last = read_once(context, located, week, partners).await;
+    let last = read_once(context, located, week, database).await;
     last.with_context(|| format!("the reports were begun again {MAX_REREADS} times"))
 }
 
@@ -141,11 +138,9 @@ async fn read_once(
     context: &Context<Tally>,
     located: &[Located],
     week: Week,
-    partners: Option<&PartnerChannels>,
+    database: Option<&Database>,
 ) -> anyhow::Result<Reports> {
-    let ids =
-        partners.into_iter().flat_map(|partners| partners.iter().map(|(_, partner)| partner.channel_id));
-    let mut gather = Gather::new(week, ids);
+    let mut gather = database.map_or_else(|| Gather::new(week, []), |database| database.gather(week));
     let (mut read, mut refused, mut rejected_rows, mut all_rejects) = (Vec::new(), Vec::new(), 0, Vec::new());
     for report in located {
         let source = report.source;
@@ -403,25 +398,4 @@ async fn platform_files(
         });
     }
     Ok(files)
-}
-
-/// The whole partner list, or none of it.
-pub(crate) async fn partner_channels(
-    context: &Context<Tally>,
-    graphql: &GraphqlSettings,
-    settings: &Settings,
-) -> anyhow::Result<PartnerChannels> {
-    let authorization = graphql.authorization(&context.aws)?;
-    let transport = Transport::new(authorization, settings.run.pace(), context.stop.token())?;
-    let appsync = AppSync::new(transport, graphql.endpoint.clone(), graphql.versioning);
-    let records = appsync.list_channels().await.context("the partner channels could not be listed")?;
-    let partners = PartnerChannels::build(&records);
-    for note in partners.unusable() {
-        tracing::warn!(note, "partner channel record not usable");
-    }
-    for (partner, why) in partners.left_out() {
-        tracing::warn!(channel_id = %partner.channel_id, why = %why, "partner channel left out: mend its record");
-    }
-    tracing::info!(partner_channels = partners.len(), "partner channels listed");
-    Ok(partners)
 }

@@ -1,12 +1,13 @@
 //! claims-report: what the weekly Content ID reports say, what changed, and what asks for attention.
 //!
-//! Gather (partner channels, the four reports, platform files, rights records), analyse (`dn_domain::claims`), render,
+//! Gather (partner channels and videos of the database, the four reports, platform files, rights records), analyse (`dn_domain::claims`), render,
 //! remember, tell. Rows are read once; what is kept of a week is compact, and the weeks before lie in the history.
 
 mod analysis;
 mod args;
 mod backtest;
 mod check;
+mod database;
 mod fetch;
 pub mod history;
 mod inputs;

@@ -1,6 +1,6 @@
 //! `run`: one week from its inputs to its report.
 //!
-//! Gather (partner channels, four reports, platform files, rights records), compare with the weeks before, judge, tell.
+//! Gather (partner channels and videos of the database, four reports, platform files, rights records), compare with the weeks before, judge, tell.
 //! The history is changed last, in one conditional write: a run that fails before it leaves the history as it was.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,10 +13,10 @@ use dn_domain::claims::alert::{Alert, State};
 use dn_domain::claims::movers::WeekTotals;
 use dn_domain::claims::snapshot::{ReportFacts, Snapshot, Source};
 use dn_domain::claims::week::Week;
-use dn_domain::partner_channels::PartnerChannels;
 
 use crate::analysis::{Input, Made, Past, analyse, judge};
 use crate::args::{Place, Settings};
+use crate::database::Database;
 use crate::fetch::{self, Fetcher, day_of};
 use crate::history::{Entry, History, KeptAlert, KeptReport, KeptWeek, OpenClaim, PlatformValue};
 use crate::inputs::{self, Refused};
@@ -37,7 +37,7 @@ const MAX_SUMMARY_BYTES: u64 = 16 << 20;
 struct Frame<'a> {
     context: &'a Context<Tally>,
     settings: &'a Settings,
-    partners: Option<PartnerChannels>,
+    database: Option<Database>,
     fetcher: Option<Fetcher<'a>>,
 }
 
@@ -53,8 +53,8 @@ pub(crate) async fn run(context: &Context<Tally>, settings: &Settings) -> anyhow
         tally.week = Some(week);
         tally.summary_uri = Some(summary_uri);
     });
-    let partners = if let Some(graphql) = &settings.graphql {
-        Some(inputs::partner_channels(context, graphql, settings).await?)
+    let database = if let Some(graphql) = &settings.graphql {
+        Some(Database::read(context, graphql, settings).await?)
     } else {
         tracing::warn!("no GraphQL endpoint is set: custom IDs are not held against the partner channels'");
         None
@@ -63,7 +63,7 @@ pub(crate) async fn run(context: &Context<Tally>, settings: &Settings) -> anyhow
         Some(youtube) => Some(Fetcher::connect(context, youtube, &settings.run).await?),
         None => None,
     };
-    let mut frame = Frame { context, settings, partners, fetcher };
+    let mut frame = Frame { context, settings, database, fetcher };
     let done = Box::pin(frame.run(week)).await;
     let saved = match &frame.fetcher {
         Some(fetcher) => fetcher.save().await,
@@ -146,7 +146,7 @@ impl Frame<'_> {
     async fn make(&mut self, history: &History, week: Week) -> anyhow::Result<Made> {
         let (context, settings) = (self.context, self.settings);
         let (located, missing) = inputs::locate(context, settings, self.fetcher.as_mut(), week).await?;
-        let mut reports = inputs::read_reports(context, &located, week, self.partners.as_ref()).await?;
+        let mut reports = inputs::read_reports(context, &located, week, self.database.as_ref()).await?;
         reports.refused.extend(missing);
         let mut last_good = BTreeMap::new();
         for source in Source::ALL {
@@ -190,7 +190,7 @@ impl Frame<'_> {
             today: day_of(context.info.started_at).unwrap_or_else(|| week.sunday()),
             rpm: settings.rpm,
             alert_budget: settings.alert_budget,
-            partners: self.partners.clone(),
+            database: self.database.clone(),
         };
         // Recalled last, and one at a time: two weeks at hand are the most that memory has to hold.
         let weeks = history.weeks().await?;

@@ -40,7 +40,6 @@ pub struct DatabaseVideos {
     carriers: HashMap<AssetId, Carrier>,
     rows: u64,
     used: u64,
-    rejected: u64,
 }
 
 impl DatabaseVideos {
@@ -53,12 +52,9 @@ impl DatabaseVideos {
     /// what is right beside it is taken all the same.
     pub fn add(&mut self, channel_id: Option<&str>, asset_ids: Option<&str>) -> Result<(), IdError> {
         self.rows += 1;
-        let taken = self.take(channel_id.unwrap_or_default().trim(), asset_ids.unwrap_or_default());
-        match &taken {
-            Ok(is_used) => self.used += u64::from(*is_used),
-            Err(_) => self.rejected += 1,
-        }
-        taken.map(|_| ())
+        let is_used = self.take(channel_id.unwrap_or_default().trim(), asset_ids.unwrap_or_default())?;
+        self.used += u64::from(is_used);
+        Ok(())
     }
 
     fn take(&mut self, channel_id: &str, asset_ids: &str) -> Result<bool, IdError> {
@@ -87,14 +83,14 @@ impl DatabaseVideos {
         self.carriers.is_empty()
     }
 
-    /// What it came to: videos, assets, channels.
+    /// What it came to: videos, assets, channels. Rejected is what says of no asset whose it is.
     pub fn facts(&self) -> ReportFacts {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let channels: HashSet<ChannelId> = self.carriers.values().map(|carrier| carrier.channel).collect();
         ReportFacts {
             rows: self.rows,
             used: self.used,
-            rejected: self.rejected,
+            rejected: self.rows - self.used,
             entries: count(self.carriers.len()),
             channels: count(channels.len()),
             ..ReportFacts::default()
@@ -130,7 +126,7 @@ mod tests {
         assert!(videos.carrier(AssetId::parse_bytes(b"A000000000000002").unwrap()).is_some());
         videos.add(Some(&format!(" {one}")), Some("A000000000000002| A000000000000003")).unwrap();
         let facts = videos.facts();
-        assert_eq!((facts.rows, facts.used, facts.rejected), (7, 1, 2));
+        assert_eq!((facts.rows, facts.used, facts.rejected), (7, 1, 6));
         assert_eq!((facts.entries, facts.channels), (2, 1));
     }
 }
