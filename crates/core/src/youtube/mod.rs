@@ -1,12 +1,15 @@
-//! YouTube: signing in ([`auth`]), the Content ID API ([`content_id`]) and the Reporting API ([`reporting`]).
+//! YouTube: signing in ([`auth`]), the Content ID API ([`content_id`], [`claims`]) and the Reporting API
+//! ([`reporting`]).
 
 pub mod auth;
+pub mod claims;
 pub mod content_id;
 pub(crate) mod google_error;
 pub mod quota;
 pub mod reporting;
 
 pub use auth::{Credentials, TokenCache};
+pub use claims::Claims;
 pub use content_id::ContentId;
 pub use quota::CallBudget;
 pub use reporting::Reporting;
