@@ -11,6 +11,7 @@ mod claims_report;
 mod cleanup;
 mod database;
 mod detection;
+mod disputes;
 mod documents;
 mod drift;
 mod endings;

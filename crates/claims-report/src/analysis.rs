@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use dn_core::task::Exit;
 use dn_domain::claims::alert::{Alert, Kind, settle, within_budget};
 use dn_domain::claims::changes::{Changes, compare};
-use dn_domain::claims::digest::{ChangeSummary, Digest, SCHEMA_VERSION, SourceFile, SourceState, Totals};
-use dn_domain::claims::disputes;
+use dn_domain::claims::digest::{
+    ChangeSummary, Digest, Dispute, SCHEMA_VERSION, SourceFile, SourceState, Totals,
+};
+use dn_domain::claims::disputes::{self, deadline};
 use dn_domain::claims::mismatch;
 use dn_domain::claims::movers::{WeekTotals, trends};
 use dn_domain::claims::platform_habits::PlatformHabits;
@@ -22,6 +24,7 @@ use hashbrown::HashMap;
 use jiff::civil::Date;
 
 use crate::database::Database;
+use crate::desk::{self, Asked};
 use crate::inputs::{Besides, ReportRead, Reports};
 
 /// So many movers of each kind are shown.
@@ -62,6 +65,10 @@ pub(crate) struct Input {
     pub alert_budget: usize,
     /// None where no endpoint is set.
     pub database: Option<Database>,
+    /// What is open by the Content ID API; none where it was not asked.
+    pub asked: Option<Asked>,
+    /// Whether it was asked in vain.
+    pub is_desk_missing: bool,
 }
 
 impl Input {
@@ -138,6 +145,22 @@ pub(crate) fn analyse(
     if let Some((_, book, _)) = &besides.rights {
         drafts.extend(rights_conflicts::alerts(book, &snapshot));
     }
+    let seen = |claim: &OpenClaim| {
+        past.first_seen.get(&(claim.claim_id.clone(), claim.status.name().to_owned())).copied()
+    };
+    let queue = match &input.asked {
+        Some(asked) => desk::queue(asked, &snapshot, before, input.today, input.rpm),
+        None => {
+            let context = disputes::Context { today: input.today, rpm: Some(input.rpm), first_seen: &seen };
+            disputes::queue(&snapshot, before, &context)
+        }
+    };
+    let title = |dispute: &Dispute| match (&input.asked, dispute.asset_id.and_then(|id| snapshot.asset(id))) {
+        (Some(asked), _) => asked.title(&dispute.claim_id),
+        (None, Some(asset)) => snapshot.text(asset.title).to_owned(),
+        (None, None) => dispute.claim_id.to_string(),
+    };
+    drafts.extend(deadline::alerts(&queue, &title));
     let settled = settle(drafts, &past.alerts, |alert| match alert.kind {
         Kind::RightsConflict => besides.rights.is_some(),
         Kind::CrossPlatform | Kind::EngagementSpike => platforms.has_week(input.week),
@@ -147,14 +170,6 @@ pub(crate) fn analyse(
         settled.into_iter().partition(|alert| alert.kind.is_quality());
     let budgeted = within_budget(findings, input.alert_budget);
 
-    let seen = |claim: &OpenClaim| {
-        past.first_seen.get(&(claim.claim_id.clone(), claim.status.name().to_owned())).copied()
-    };
-    let queue = disputes::queue(
-        &snapshot,
-        before,
-        &disputes::Context { today: input.today, rpm: Some(input.rpm), first_seen: &seen },
-    );
     let first_seen = snapshot.open_claims.iter().map(|claim| seen(claim).unwrap_or(input.week)).collect();
 
     let totals = WeekTotals::of(&snapshot);
@@ -208,6 +223,8 @@ fn is_judged(alert: &Alert, snapshot: &Snapshot, verdict: &Verdict, input: &Inpu
         kind if kind.is_quality() => alert.subject.kind != "channel" || is_good(Source::Videos),
         Kind::Viral if alert.subject.kind == "asset" => is_good(Source::Assets),
         Kind::Viral => is_good(Source::Videos),
+        Kind::DisputeDeadline if input.asked.is_some() => true,
+        Kind::DisputeDeadline => is_good(Source::Claims),
         Kind::CustomIdMismatch => {
             let is_seen = !mismatch::rests_on_database(alert) || input.has_stored_videos();
             is_seen && input.partners().is_some() && is_good(Source::Assets) && is_good(Source::Videos)
@@ -270,5 +287,18 @@ fn sources(
     let facts = input.database.as_ref().and_then(Database::video_facts);
     let state = if facts.is_some() { SourceState::Used } else { SourceState::Missing };
     let videos = file("videos of the database", "", state, facts);
-    reports.chain(platforms).chain(rights).chain(refused).chain([partners, videos]).collect()
+    let desk = input.asked.as_ref().map(|asked| {
+        let count = asked.cases.len() as u64;
+        let facts = ReportFacts {
+            rows: count + asked.unreadable,
+            used: count,
+            rejected: asked.unreadable,
+            entries: count,
+            ..ReportFacts::default()
+        };
+        file("claim search", "", SourceState::Used, Some(facts))
+    });
+    let missing = || file("claim search", "", SourceState::Missing, None);
+    let desk = desk.or_else(|| input.is_desk_missing.then(missing));
+    reports.chain(platforms).chain(rights).chain(refused).chain([partners, videos]).chain(desk).collect()
 }

@@ -10,6 +10,7 @@ use dn_domain::claims::week::Week;
 use dn_domain::number::Decimal;
 
 use crate::backtest::BacktestArgs;
+use crate::desk::Asking;
 use crate::history::HistoryArgs;
 
 /// What the newest report of a type is asked for by.
@@ -19,6 +20,7 @@ const HISTORY_EXPORT: &str = "./history-export";
 const RPM: &str = "1";
 const ALERT_BUDGET: &str = "20";
 const MIN_SIZE_RATIO: &str = "0.5";
+const DISPUTES: &str = "auto";
 
 /// Reads the week's Content ID reports, compares them with the weeks before and says what changed, what asks for
 /// attention and what is wrong with the data; give one report or several
@@ -97,6 +99,17 @@ pub struct Args {
     /// A report with fewer rows than this share of the last good one's is refused
     #[arg(long, global = true, env = "MIN_SIZE_RATIO", default_value = MIN_SIZE_RATIO, value_name = "0..1")]
     pub min_size_ratio: String,
+    /// Where a weekly report has its disputes from
+    #[arg(
+        help = "Where a weekly report has its disputes from: the Content ID API (api), the reports alone (reports), \
+                or the API where YouTube's credentials are set (auto)",
+        long,
+        global = true,
+        env = "DISPUTES",
+        default_value = DISPUTES,
+        value_name = "api|reports|auto"
+    )]
+    pub disputes: String,
     #[command(flatten)]
     pub(crate) mail: MailArgs,
     #[command(flatten)]
@@ -120,6 +133,8 @@ pub(crate) enum Command {
     Fetch,
     /// Score a panel of past weeks as the detector would have, week by week
     Backtest(BacktestArgs),
+    /// Ask the Content ID API what is disputed, and tell of deadlines that are near: for every day
+    Disputes,
     /// What is remembered of the weeks before
     History {
         /// What of it.
@@ -197,6 +212,8 @@ pub(crate) struct Settings {
     pub mail: Option<MailSettings>,
     /// Only where something is asked of YouTube.
     pub youtube: Option<YoutubeSettings>,
+    /// Whether a weekly report asks the Content ID API for its disputes.
+    pub asks_desk: bool,
 }
 
 impl Args {
@@ -229,14 +246,26 @@ impl Args {
             .into_iter()
             .filter_map(|source| Some((source, Place::read(self.report(source).0)?)))
             .collect();
-        if command != Command::Fetch && reports.iter().all(|(source, _)| *source == Source::Conflicts) {
+        let reads_reports = !matches!(command, Command::Fetch | Command::Disputes);
+        if reads_reports && reports.iter().all(|(source, _)| *source == Source::Conflicts) {
             problems.add(
                 "no report is given: set --claims (CLAIM_REPORT_URI), --assets (ASSET_REPORT_URI) or --videos \
                  (VIDEO_REPORT_URI), or several of them",
             );
         }
+        let asking = given(Some(&self.disputes)).unwrap_or(DISPUTES).parse::<Asking>();
+        let asking = asking.unwrap_or_else(|problem| {
+            problems.add(format!("--disputes (DISPUTES): {problem}"));
+            Asking::Reports
+        });
+        let asks_desk = reads_reports
+            && match asking {
+                Asking::Api => true,
+                Asking::Reports => false,
+                Asking::Auto => self.youtube.is_given(environment),
+            };
         let asks_youtube =
-            command == Command::Fetch || reports.iter().any(|(_, place)| *place == Place::ReportingApi);
+            !reads_reports || asks_desk || reports.iter().any(|(_, place)| *place == Place::ReportingApi);
         let youtube = if asks_youtube { Some(self.youtube.read(environment, problems)?) } else { None };
         let rpm = given(Some(&self.rpm)).unwrap_or(RPM).parse::<Decimal>();
         let rpm = rpm.ok().filter(|rpm| *rpm >= Decimal::ZERO).or_else(|| {
@@ -269,6 +298,14 @@ impl Args {
             graphql: self.graphql.read_if_given(environment, problems),
             mail: self.mail.read(problems),
             youtube,
+            asks_desk,
         })
+    }
+}
+
+impl Settings {
+    /// Whether a report comes through the Reporting API.
+    pub fn asks_reporting(&self) -> bool {
+        self.reports.iter().any(|(_, place)| *place == Place::ReportingApi)
     }
 }

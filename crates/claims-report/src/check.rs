@@ -5,6 +5,7 @@ use std::io::Read;
 use dn_core::task::check::probes::{self, Open, in_time};
 use dn_core::task::check::{Checked, Row, settings_rows};
 use dn_core::task::{Context, Environment, Problems, Task as _};
+use dn_core::youtube::claims::{ClaimQuery, ClaimStatus};
 use dn_domain::asset_report::AssetReport;
 use dn_domain::claim_report::ClaimReport;
 use dn_domain::claims::snapshot::Source;
@@ -15,6 +16,7 @@ use dn_domain::video_report::VideoReport;
 use jiff::SignedDuration;
 
 use crate::args::{Command, Place, Settings};
+use crate::desk;
 use crate::fetch;
 use crate::{Args, ClaimsReport};
 
@@ -57,10 +59,30 @@ async fn rows_of(settings: &Settings, context: &Context<Vec<Row>>) -> Vec<Row> {
     if let Some(graphql) = &settings.graphql {
         rows.extend(probes::graphql(Some(graphql), context).await);
     }
-    if settings.youtube.is_some() {
+    if settings.asks_reporting() {
         rows.push(in_time(REPORTING, reporting(settings, context)).await);
     }
+    if settings.asks_desk {
+        rows.push(in_time(CLAIMS, claims(settings, context)).await);
+    }
     rows
+}
+
+const CLAIMS: &str = "claim search";
+
+/// That the Content ID API lets the token search for claims.
+async fn claims(settings: &Settings, context: &Context<Vec<Row>>) -> Row {
+    const FIX: &str = "see YOUTUBE_CREDENTIALS, --content-owner (YOUTUBE_CONTENT_OWNER) and YOUTUBE_API_BASE_URL; \
+        --disputes reports (DISPUTES) goes without";
+    let Some(youtube) = &settings.youtube else { return Row::not_checked(CLAIMS, "its settings") };
+    let client = match desk::connect(context, youtube, &settings.run, None).await {
+        Ok(client) => client,
+        Err(error) => return Row::of_error(CLAIMS, &error, FIX),
+    };
+    match client.search(&ClaimQuery::of(ClaimStatus::Appealed)).await {
+        Ok(found) => Row::pass(CLAIMS, format!("{} claims are appealed", found.claims.len())),
+        Err(error) => Row::of_error(CLAIMS, &error.into(), FIX),
+    }
 }
 
 const REPORTING: &str = "Reporting API";

@@ -98,15 +98,14 @@ impl<'a> Fetcher<'a> {
         youtube: &YoutubeSettings,
         run: &RunSettings,
     ) -> anyhow::Result<Self> {
-        let budget = match youtube.call_budget {
-            Some(limit) => {
-                let day = context.info.started_at;
-                Some(Arc::new(CallBudget::of_day(context.store()?, ClaimsReport::NAME, limit, day).await?))
-            }
-            None => None,
-        };
+        let budget = day_budget(context, youtube).await?;
         let client = connect(context, youtube, run, budget.clone()).await?;
         Ok(Self { context, client, budget, listed: None })
+    }
+
+    /// The day's calls, for whoever asks beside it: two counts of one day would forget each other's.
+    pub fn budget(&self) -> Option<Arc<CallBudget>> {
+        self.budget.clone()
     }
 
     /// The week's report of a type, its file in the state folder; nothing where the API has none that ends within the
@@ -140,6 +139,16 @@ impl<'a> Fetcher<'a> {
             None => Ok(()),
         }
     }
+}
+
+/// What is left of the day's calls; none where they are not limited.
+pub(crate) async fn day_budget(
+    context: &Context<Tally>,
+    youtube: &YoutubeSettings,
+) -> anyhow::Result<Option<Arc<CallBudget>>> {
+    let Some(limit) = youtube.call_budget else { return Ok(None) };
+    let day = context.info.started_at;
+    Ok(Some(Arc::new(CallBudget::of_day(context.store()?, ClaimsReport::NAME, limit, day).await?)))
 }
 
 /// Why the API has no report, and what to do.

@@ -8,6 +8,7 @@ mod args;
 mod backtest;
 mod check;
 mod database;
+mod desk;
 mod fetch;
 pub mod history;
 mod inputs;
@@ -55,7 +56,9 @@ impl Task for ClaimsReport {
     fn prepare(args: &Args, environment: &Environment, problems: &mut Problems) -> Option<Self> {
         let command = args.command();
         let settings = match command {
-            Command::Run | Command::Fetch | Command::Check => Some(args.read(environment, problems)?),
+            Command::Run | Command::Fetch | Command::Disputes | Command::Check => {
+                Some(args.read(environment, problems)?)
+            }
             Command::Backtest(_) | Command::Runs | Command::History { .. } => None,
         };
         let retention = args.history.read(problems)?;
@@ -63,7 +66,11 @@ impl Task for ClaimsReport {
     }
 
     fn begin(&self) -> Tally {
-        Tally { is_fetch: self.command == Command::Fetch, ..Tally::default() }
+        Tally {
+            is_fetch: self.command == Command::Fetch,
+            is_desk: self.command == Command::Disputes,
+            ..Tally::default()
+        }
     }
 
     fn writes(&self, dry_run: bool) -> bool {
@@ -71,11 +78,11 @@ impl Task for ClaimsReport {
     }
 
     fn tells(args: &Args) -> bool {
-        matches!(args.command(), Command::Run | Command::Fetch)
+        matches!(args.command(), Command::Run | Command::Fetch | Command::Disputes)
     }
 
     fn is_run(&self) -> bool {
-        matches!(self.command, Command::Run | Command::Fetch)
+        matches!(self.command, Command::Run | Command::Fetch | Command::Disputes)
     }
 
     async fn run(&self, context: &Context<Tally>) -> anyhow::Result<Exit> {
@@ -86,6 +93,12 @@ impl Task for ClaimsReport {
                 let backtested = backtest::backtest(context, args).await?;
                 context.count(|tally| tally.backtested = Some(backtested));
                 Ok(Exit::Done)
+            }
+            (Command::Disputes, Some(settings)) => {
+                let youtube = settings.youtube.as_ref();
+                let youtube =
+                    youtube.ok_or_else(|| anyhow::anyhow!("the desk was prepared without its settings"))?;
+                desk::run(context, settings, youtube).await
             }
             (Command::History { command: HistoryCommand::Export { to } }, _) => {
                 let history = History::open(context.store()?, self.retention).await?;

@@ -6,12 +6,13 @@ use std::fmt::Write as _;
 use dn_core::eventbridge::Event;
 use dn_core::task::{End, Exit, Report, RunInfo, clock};
 use dn_domain::claims::alert::{Alert, Severity};
-use dn_domain::claims::digest::{SourceFile, SourceState};
+use dn_domain::claims::digest::{Dispute, SourceFile, SourceState};
 use dn_domain::claims::week::Week;
 use dn_domain::printable::printable;
 use serde_json::{Value, json};
 
 use crate::backtest::Backtested;
+use crate::desk::Asked;
 use crate::fetch::Fetched;
 use crate::history::Exported;
 
@@ -32,13 +33,15 @@ pub(crate) const TOLD: [&str; 9] = [
 ];
 
 /// So many alerts are shown on a terminal; all of them stand in the report.
-const SHOWN: usize = 10;
+pub(crate) const SHOWN: usize = 10;
 
 /// What has been done so far.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     /// Whether this is a fetch and no report.
     pub is_fetch: bool,
+    /// Whether this is the dispute desk and no report.
+    pub is_desk: bool,
     /// The week.
     pub week: Option<Week>,
     /// The week that it was compared with.
@@ -65,6 +68,16 @@ pub struct Tally {
     pub disputes: Option<u64>,
     /// Those that cannot wait.
     pub critical_disputes: Option<u64>,
+    /// Where they are from: `api` or `reports`; none where nobody was asked to ask.
+    pub disputes_from: Option<&'static str>,
+    /// Whether their list moved while it was read.
+    pub is_approximate: Option<bool>,
+    /// Entries of the list that could not be read.
+    pub unreadable_disputes: u64,
+    /// Those whose deadline is an estimate for want of a history.
+    pub estimates: Option<u64>,
+    /// The first of the desk's queue.
+    pub queue: Vec<Dispute>,
     /// Rows that could not be used.
     pub rejected_rows: u64,
     /// Where they are.
@@ -106,6 +119,16 @@ pub struct Mailed {
     pub error: Option<String>,
 }
 
+impl Tally {
+    /// Notes what the Content ID API said is open.
+    pub(crate) fn note_asked(&mut self, asked: &Asked) {
+        self.disputes_from = Some("api");
+        self.is_approximate = Some(asked.is_approximate);
+        self.unreadable_disputes = asked.unreadable;
+        self.estimates = Some(asked.without_history);
+    }
+}
+
 /// Makes the report of an end.
 pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
     let answer = |summary: Value, text: String| Report {
@@ -137,8 +160,11 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
         return answer(files, lines.collect());
     }
     let detail = detail(run, tally, end);
-    // That reports were fetched is no report made; that they could not be is of interest to whoever waits for one.
-    let is_told = !run.dry_run && (!tally.is_fetch || !end.exit.is_finished());
+    let mut events: Vec<Event> = tally.raised.iter().map(|alert| raised(run, tally, alert)).collect();
+    // That reports were fetched, or the desk asked, is no report made; that they could not be is of interest to whoever
+    // waits for one.
+    let is_report = !tally.is_fetch && !tally.is_desk;
+    let is_told = !run.dry_run && (is_report || !end.exit.is_finished());
     let event = is_told.then(|| Event {
         source: SOURCE.to_owned(),
         detail_type: if end.exit.is_finished() { "Claims Report Completed" } else { "Claims Report Failed" }
@@ -154,6 +180,10 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
         "sources": tally.sources,
         "fetched": fetched(tally),
         "mail": tally.mail.as_ref().map(|mail| json!({"messageId": mail.message_id, "error": mail.error})),
+        "disputesFrom": tally.disputes_from,
+        "disputesApproximate": tally.is_approximate,
+        "unreadableDisputeCount": tally.unreadable_disputes,
+        "estimatedDeadlineCount": tally.estimates,
         "error": end.error,
         "exitCode": end.exit.code(),
         "durationMs": run.duration_ms,
@@ -163,8 +193,9 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
         summary.extend(more.clone());
     }
     let text = if end.exit.is_finished() { text(run, tally) } else { String::new() };
-    let events_before = tally.raised.iter().map(|alert| raised(run, tally, alert)).collect();
-    Report { summary, text, event, events_before, counts: metric_counts(tally) }
+    // The last of the desk's alerts is the end of what it has to tell.
+    let event = event.or_else(|| events.pop().filter(|_| !run.dry_run));
+    Report { summary, text, event, events_before: events, counts: metric_counts(tally) }
 }
 
 /// The event of one alert. Its evidence is small by its making: numbers and a few ids.
@@ -257,6 +288,8 @@ fn text(run: &RunInfo, tally: &Tally) -> String {
     let mut text = String::new();
     if tally.is_fetch {
         fetched_text(&mut text, tally);
+    } else if tally.is_desk {
+        desk_text(&mut text, tally);
     } else {
         week_text(&mut text, tally);
     }
@@ -332,6 +365,39 @@ fn fetched_text(text: &mut String, tally: &Tally) {
         if let Some(uri) = &one.uri {
             let _ = writeln!(text, "  {}", printable(uri));
         }
+    }
+}
+
+fn desk_text(text: &mut String, tally: &Tally) {
+    let number = |count: Option<u64>| count.unwrap_or_default();
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "{}{} open, {} cannot wait, {} deadlines estimated, {} alerts new",
+        if tally.is_approximate == Some(true) { "about " } else { "" },
+        number(tally.disputes),
+        number(tally.critical_disputes),
+        number(tally.estimates),
+        number(tally.new_alerts),
+    );
+    for one in &tally.queue {
+        let left = match one.days_left {
+            Some(days) if one.estimate => format!("about {days} d"),
+            Some(days) => format!("{days} d"),
+            None => "-".to_owned(),
+        };
+        let value = one.value_at_risk.map(|value| value.to_string()).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "{:<8} {:<17} {left:>10} {value:>12}  {} {}",
+            if one.critical { "critical" } else { "" },
+            printable(&one.status),
+            one.claim_id,
+            printable(&one.link)
+        );
+    }
+    if let Some(uri) = tally.files.get("disputes.csv") {
+        let _ = writeln!(text, "queue {}", printable(uri));
     }
 }
 

@@ -17,6 +17,7 @@ use dn_domain::claims::week::Week;
 use crate::analysis::{Input, Made, Past, analyse, judge};
 use crate::args::{Place, Settings};
 use crate::database::Database;
+use crate::desk::{self, Asked, Memory};
 use crate::fetch::{self, Fetcher, day_of};
 use crate::history::{Entry, History, KeptAlert, KeptReport, KeptWeek, OpenClaim, PlatformValue};
 use crate::inputs::{self, Refused};
@@ -59,7 +60,8 @@ pub(crate) async fn run(context: &Context<Tally>, settings: &Settings) -> anyhow
         tracing::warn!("no GraphQL endpoint is set: custom IDs are not held against the partner channels'");
         None
     };
-    let fetcher = match &settings.youtube {
+    let reporting = settings.youtube.as_ref().filter(|_| settings.asks_reporting());
+    let fetcher = match reporting {
         Some(youtube) => Some(Fetcher::connect(context, youtube, &settings.run).await?),
         None => None,
     };
@@ -84,9 +86,10 @@ impl Frame<'_> {
                 history = self.open().await?;
             }
         }
-        let made = self.make(&history, week).await?;
+        let asked = self.ask_desk(week).await?;
+        let made = self.make(&history, week, asked).await?;
         let files = render(&made.digest, made.changes.as_ref())?;
-        self.write(&files).await?;
+        write_files(context, self.settings.out.as_deref(), "", &files).await?;
         let news = self.news(&history, &made).await?;
         self.count(&made, news.len());
         let (exit, digest) = (made.exit, made.digest.clone());
@@ -99,6 +102,27 @@ impl Frame<'_> {
             }
         }
         Ok(exit)
+    }
+
+    /// What is open by the Content ID API. It knows of today alone: a week that is made later has its disputes from its
+    /// reports.
+    async fn ask_desk(&self, week: Week) -> anyhow::Result<Option<Asked>> {
+        let settings = self.settings;
+        if !settings.asks_desk || week < fetch::last_complete(self.context.info.started_at)? {
+            return Ok(None);
+        }
+        let own = match (&self.fetcher, &settings.youtube) {
+            (None, Some(youtube)) => fetch::day_budget(self.context, youtube).await?,
+            _ => None,
+        };
+        let budget = own.clone().or_else(|| self.fetcher.as_ref().and_then(Fetcher::budget));
+        let asked = desk::ask_for_week(self.context, settings, budget).await;
+        let saved = match own {
+            Some(budget) => budget.save().await.context("the day's calls could not be kept"),
+            None => Ok(()),
+        };
+        // Why it could not be asked is said before why that could not be noted.
+        asked.and_then(|asked| saved.map(|()| asked))
     }
 
     async fn open(&self) -> anyhow::Result<History> {
@@ -127,7 +151,7 @@ impl Frame<'_> {
     /// Makes up for a week that was missed. One whose reports are no longer there, or refused, stays a gap.
     async fn make_up(&mut self, history: &mut History, week: Week) -> anyhow::Result<bool> {
         tracing::info!(%week, "week missed, made up for");
-        match self.make(history, week).await {
+        match self.make(history, week, None).await {
             Ok(made) => {
                 history.record(entry(self.context, made)).await?;
                 self.context.count(|tally| tally.made_up.push(week));
@@ -143,7 +167,7 @@ impl Frame<'_> {
     }
 
     /// One week from its inputs to its digest.
-    async fn make(&mut self, history: &History, week: Week) -> anyhow::Result<Made> {
+    async fn make(&mut self, history: &History, week: Week, asked: Option<Asked>) -> anyhow::Result<Made> {
         let (context, settings) = (self.context, self.settings);
         let (located, missing) = inputs::locate(context, settings, self.fetcher.as_mut(), week).await?;
         let mut reports = inputs::read_reports(context, &located, week, self.database.as_ref()).await?;
@@ -176,13 +200,19 @@ impl Frame<'_> {
             })
             .await?;
         let mut past = Past { habits, platform_habits, totals, last_good, ..Past::default() };
+        let mut last_made = String::new();
         if let Some(last) = history.last_before(week).await? {
             past.platforms = history.platforms(last.week).await?;
             past.alerts = history.alerts(last.week).await?.into_iter().map(|kept| kept.alert).collect();
-
+            last_made.clone_from(&last.generated_at);
             let open = history.open_claims(last.week).await?;
             past.first_seen =
                 open.into_iter().map(|claim| ((claim.claim_id, claim.status), claim.first_seen)).collect();
+        }
+        if week >= fetch::last_complete(context.info.started_at)? {
+            // What the desk has told since is no news.
+            let memory = Memory::load(context.store()?).await?;
+            past.alerts = memory.after(past.alerts, &last_made);
         }
         let input = Input {
             week,
@@ -191,6 +221,8 @@ impl Frame<'_> {
             rpm: settings.rpm,
             alert_budget: settings.alert_budget,
             database: self.database.clone(),
+            is_desk_missing: asked.is_none() && context.tally().disputes_from.is_some(),
+            asked,
         };
         // Recalled last, and one at a time: two weeks at hand are the most that memory has to hold.
         let weeks = history.weeks().await?;
@@ -256,31 +288,6 @@ impl Frame<'_> {
         }
     }
 
-    /// Writes the report's files: into the run folder, or to where they are wanted.
-    async fn write(&self, files: &[(&'static str, Vec<u8>)]) -> anyhow::Result<()> {
-        let context = self.context;
-        let folder = context.run_folder()?;
-        // A dry run writes nothing outside its folder.
-        let out = self.settings.out.as_deref().filter(|_| !context.info.dry_run);
-        let out =
-            out.map(|uri| Store::open(uri, &context.aws).context("--out (REPORT_OUT_URI)")).transpose()?;
-        let mut uris = BTreeMap::new();
-        for (name, bytes) in files {
-            let uri = if let Some(store) = &out {
-                let put = store.put(name, bytes.clone().into(), Condition::None).await;
-                put.with_context(|| format!("{name} could not be written to --out (REPORT_OUT_URI)"))?;
-                store.uri(name)
-            } else {
-                let put = folder.put(name, bytes.clone()).await;
-                put.with_context(|| format!("{name} could not be written"))?;
-                folder.uri(name)
-            };
-            uris.insert(*name, uri);
-        }
-        context.count(|tally| tally.files = uris);
-        Ok(())
-    }
-
     /// The alerts that the bus is to be told of: the new ones, unless an earlier run of the same week told them.
     async fn news(&self, history: &History, made: &Made) -> anyhow::Result<Vec<Alert>> {
         let week = made.digest.week;
@@ -324,6 +331,35 @@ impl Frame<'_> {
             tally.sources.clone_from(&digest.sources);
         });
     }
+}
+
+/// Writes a report's files: into the run folder, or below a folder where they are wanted.
+pub(crate) async fn write_files(
+    context: &Context<Tally>,
+    out: Option<&str>,
+    below: &str,
+    files: &[(&'static str, Vec<u8>)],
+) -> anyhow::Result<()> {
+    let folder = context.run_folder()?;
+    // A dry run writes nothing outside its folder.
+    let out = out.filter(|_| !context.info.dry_run);
+    let out = out.map(|uri| Store::open(uri, &context.aws).context("--out (REPORT_OUT_URI)")).transpose()?;
+    let mut uris = BTreeMap::new();
+    for (name, bytes) in files {
+        let uri = if let Some(store) = &out {
+            let key = format!("{below}{name}");
+            let put = store.put(&key, bytes.clone().into(), Condition::None).await;
+            put.with_context(|| format!("{name} could not be written to --out (REPORT_OUT_URI)"))?;
+            store.uri(&key)
+        } else {
+            let put = folder.put(name, bytes.clone()).await;
+            put.with_context(|| format!("{name} could not be written"))?;
+            folder.uri(name)
+        };
+        uris.insert(*name, uri);
+    }
+    context.count(|tally| tally.files = uris);
+    Ok(())
 }
 
 /// A week as the history keeps it.

@@ -8,6 +8,7 @@
 
 mod entry;
 mod export;
+mod lookup;
 mod record;
 #[cfg(test)]
 mod sample;

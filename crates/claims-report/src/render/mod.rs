@@ -20,7 +20,7 @@ mod workbook;
 
 use anyhow::Context as _;
 use dn_domain::claims::changes::Changes;
-use dn_domain::claims::digest::Digest;
+use dn_domain::claims::digest::{Digest, Dispute};
 use serde::Serialize;
 
 pub use email::{email_html, email_text, subject};
@@ -43,7 +43,13 @@ pub fn render(digest: &Digest, changes: Option<&Changes>) -> anyhow::Result<Vec<
     ])
 }
 
-fn json(value: &impl Serialize) -> anyhow::Result<Vec<u8>> {
+/// The queue as a sheet.
+pub fn disputes_csv(queue: &[Dispute]) -> anyhow::Result<Vec<u8>> {
+    disputes::csv(queue)
+}
+
+/// A value for programs, with a last newline.
+pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec_pretty(value)?;
     bytes.push(b'\n');
     Ok(bytes)

@@ -455,6 +455,13 @@ impl YoutubeSettings {
 }
 
 impl YoutubeArgs {
+    /// Whether a content owner and a credential are named: for a task that can do without.
+    pub fn is_given(&self, environment: &Environment) -> bool {
+        let credentials = ["YOUTUBE_CREDENTIALS", "YOUTUBE_CREDENTIALS_FILE"];
+        given(self.content_owner.as_deref()).is_some()
+            && credentials.iter().any(|name| environment.get(name).is_some())
+    }
+
     /// Reads the flags and the credential.
     pub fn read(&self, environment: &Environment, problems: &mut Problems) -> Option<YoutubeSettings> {
         let content_owner =
