@@ -17,6 +17,7 @@ use super::state::{
 use crate::asset_report::{AssetColumn, AssetRow};
 use crate::calendar;
 use crate::claim_report::{ClaimColumn, ClaimRow};
+use crate::claims::risk::{Candidate, Candidates, Sign, Signs, Weights};
 use crate::claims::strings::{Strings, Text};
 use crate::claims::week::Week;
 use crate::conflict_report::{ConflictColumn, ConflictRow};
@@ -41,6 +42,9 @@ pub enum Source {
 
 /// The day from which the day of a video's publication is counted: there is no older video.
 const FIRST_DAY: Date = date(2005, 1, 1);
+
+/// A claim that is younger than four weeks is a young one.
+const YOUNG_DAYS: i64 = 28;
 
 /// So many open claims are kept whatever they wait for.
 const MAX_OPEN_CLAIMS: usize = 100_000;
@@ -113,6 +117,7 @@ pub struct Gather {
     open_claims: Vec<OpenClaim>,
     own_channels: BTreeMap<ChannelId, OwnChannel>,
     contested: Vec<ContestedVideo>,
+    candidates: Option<Candidates>,
     asset_rows: Vec<u64>,
     video_rows: Vec<u64>,
     conflict_rows: Vec<u64>,
@@ -152,6 +157,7 @@ impl Gather {
             open_claims: Vec::new(),
             own_channels: BTreeMap::new(),
             contested: Vec::new(),
+            candidates: None,
             asset_rows: Vec::new(),
             video_rows: Vec::new(),
             conflict_rows: Vec::new(),
@@ -164,6 +170,11 @@ impl Gather {
     pub fn with_database(mut self, videos: Arc<DatabaseVideos>) -> Self {
         self.database = Some(videos);
         self
+    }
+
+    /// Keeps the claims with the most at stake that nobody disputes yet, by this table.
+    pub fn rank_risks(&mut self, weights: Weights) {
+        self.candidates = Some(Candidates::new(weights));
     }
 
     /// Begins a report: from here on it counts as given. `missing` are the columns it does not have.
@@ -352,6 +363,7 @@ impl Gather {
                 views: number("views", ClaimColumn::Views)?,
                 engaged_views: number("engaged_views", ClaimColumn::EngagedViews)?,
                 is_created: created.is_some_and(|day| self.week.contains(day)),
+                created,
             })
         })();
         let print = row_fingerprint(row.fields().iter());
@@ -384,6 +396,9 @@ impl Gather {
             is_created: read.is_created,
             is_short: length.is_some_and(|length| length < SHORT_MATCH_SECONDS),
         };
+        if state == ClaimState::Active {
+            self.keep_candidate(asset, row, &read, counted);
+        }
         self.count_for_asset(asset, row, &read, counted);
         let uploader = self.uploaders.position(
             &self.hasher,
@@ -429,6 +444,53 @@ impl Gather {
             created: day(ClaimColumn::CreatedDate),
             views: read.views.get().or(read.engaged_views.get()),
             uploaded: day(ClaimColumn::UploadDate),
+        });
+    }
+
+    /// Keeps a claim that may be disputed, where enough is at stake. What one uploaded oneself nobody disputes.
+    fn keep_candidate(
+        &mut self,
+        asset: Option<u32>,
+        row: &ClaimRow<'_>,
+        read: &ClaimNumbers,
+        counted: Counted,
+    ) {
+        let views = read.views.get().or(read.engaged_views.get()).unwrap_or_default();
+        let Some(candidates) = self.candidates.as_mut().filter(|them| them.may_take(views)) else { return };
+        let uploaded = calendar::date(row.cell(ClaimColumn::UploadDate)).ok().flatten();
+        let Some(there_since) = uploaded.or(read.created) else { return };
+        let sunday = self.week.sunday();
+        let age = |day: Date| sunday.duration_since(day).as_hours() / 24 + 1;
+        let views_a_day = views / u64::try_from(age(there_since)).unwrap_or(1).max(1);
+        if !candidates.may_take(views_a_day) {
+            return;
+        }
+        let origin = row.cell(ClaimColumn::Origin).to_ascii_uppercase();
+        let says = |word: &[u8]| memchr::memmem::find(&origin, word).is_some();
+        if says(b"UPLOAD") {
+            return;
+        }
+        let Ok(claim_id) = row.claim_id() else { return };
+        let mut signs = Signs::default();
+        for (sign, holds) in [
+            (Sign::ShortMatch, counted.is_short),
+            (Sign::BlockPolicy, !row.cell(ClaimColumn::PolicyBlock).is_empty()),
+            (Sign::UploaderPartner, self.partners.contains(&read.channel)),
+            (Sign::YoungClaim, read.created.is_some_and(|day| age(day) <= YOUNG_DAYS)),
+            (Sign::Shorts, number::flag(row.cell(ClaimColumn::IsShortsEligible)) == Some(true)),
+        ] {
+            if holds {
+                signs.add(sign);
+            }
+        }
+        candidates.add(Candidate {
+            claim_id,
+            asset,
+            video_id: row.video_id().and_then(Result::ok),
+            channel_id: read.channel,
+            views_a_day,
+            signs,
+            is_manual: says(b"MANUAL") || says(b"DESCRIPTIVE"),
         });
     }
 
@@ -541,6 +603,7 @@ impl Gather {
             mut open_claims,
             own_channels,
             mut contested,
+            candidates,
             reports,
             database,
             ..
@@ -618,6 +681,18 @@ impl Gather {
         });
         contested.dedup_by_key(|one| one.video);
 
+        // Of rows that disagree another may say that somebody disputes it already, or that it is given up.
+        let is_active = |candidate: &Candidate| {
+            let key = fingerprint(candidate.claim_id.as_bytes());
+            let found = claims.binary_search_by_key(&key, ClaimEntry::key).ok();
+            found.and_then(|index| claims.get(index)).is_some_and(|claim| claim.state() == ClaimState::Active)
+        };
+        let mut candidates = candidates.map(Candidates::into_vec).unwrap_or_default();
+        candidates.retain(is_active);
+        for candidate in &mut candidates {
+            candidate.asset = renumbered(&new_asset, candidate.asset);
+        }
+
         let mut snapshot = Snapshot {
             week,
             strings,
@@ -630,6 +705,7 @@ impl Gather {
             open_claims,
             own_channels: own_channels.into_values().collect(),
             contested,
+            candidates,
             reports,
         };
         snapshot.settle_facts(Source::Assets, self.asset_rows);
@@ -773,6 +849,7 @@ struct ClaimNumbers {
     views: Known,
     engaged_views: Known,
     is_created: bool,
+    created: Option<Date>,
 }
 
 /// Where a row stands: record and line.

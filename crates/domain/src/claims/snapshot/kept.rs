@@ -276,6 +276,7 @@ impl Snapshot {
             open_claims: Vec::new(),
             own_channels: Vec::new(),
             contested: Vec::new(),
+            candidates: Vec::new(),
             reports,
         })
     }

@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::database::Carrier;
+use crate::claims::risk::Candidate;
 use crate::claims::strings::{Strings, Text};
 use crate::claims::week::Week;
 use crate::id::{AssetId, ChannelId, ClaimId, VideoId};
@@ -564,6 +565,8 @@ pub struct Snapshot {
     pub own_channels: Vec<OwnChannel>,
     /// Partners' videos that others claim, by id, each once; of a recalled week none.
     pub contested: Vec<ContestedVideo>,
+    /// Claims with the most at stake that nobody disputes yet, by id; of a recalled week none.
+    pub candidates: Vec<Candidate>,
     /// The reports that were read; a report that is not here was not given, which is not the same as empty.
     pub reports: HashMap<super::Source, ReportFacts>,
 }
