@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dn_core::task::clock;
 use dn_sandbox::{ClaimEvent, ClaimRecord, Fault, Match, Service, WorldBuilder};
 use dn_tests::{Rehearsal, Run, run};
 use jiff::civil::Date;
@@ -12,7 +13,7 @@ const CHANNEL: &str = "UCaaaaaaaaaaaaaaaaaaaaaa";
 const ZONE: &str = "America/Los_Angeles";
 
 fn today() -> Date {
-    Timestamp::now().in_tz(ZONE).unwrap().date()
+    clock::now().in_tz(ZONE).unwrap().date()
 }
 
 fn day_ago(days: i64) -> Date {
@@ -93,6 +94,11 @@ impl Bench {
 
     /// A weekly report of one claim, which its file says is disputed.
     async fn week(&self, more: &[&str]) -> Run {
+        self.week_with("", more).await
+    }
+
+    /// The same with more rows in its claim report.
+    async fn week_with(&self, rows: &str, more: &[&str]) -> Run {
         let path = |name: &str, text: String| {
             let path = self.rehearsal.directory().join(format!("{name}.csv"));
             std::fs::write(&path, text).unwrap();
@@ -114,8 +120,9 @@ impl Bench {
         let claims = path(
             "claims",
             format!(
-                "claim_id,channel_id,asset_id,video_id,claim_status,claim_status_detail,claim_type,views,video_upload_date\n\
-                 near,{CHANNEL},{asset},near_______,PENDING,DISPUTED,AUDIO,70000,{}\n",
+                "claim_id,channel_id,asset_id,video_id,claim_status,claim_status_detail,claim_type,views,video_upload_date,\
+                 claim_origin,longest_match,claim_created_date,claim_policy_block\n\
+                 near,{CHANNEL},{asset},near_______,PENDING,DISPUTED,AUDIO,70000,{},,60,,\n{rows}",
                 day_ago(999)
             ),
         );
@@ -370,4 +377,52 @@ async fn the_desk_keeps_to_the_days_calls() {
     assert_eq!(calls(), 2);
     assert_eq!(bench.desk(&["--call-budget", "2"]).await.code, Some(8), "the day's calls are used up");
     assert_eq!(calls(), 2);
+}
+
+/// One claim with every reason in its row and much at stake, and one without a reason and with more.
+fn at_risk() -> String {
+    let (asset, uploader) = ("A100000000000001", "UCbbbbbbbbbbbbbbbbbbbbbb");
+    let day = day_ago(9);
+    format!(
+        "hot,{uploader},{asset},hot________,ACTIVE,,AUDIO,5000000,{day},Manual Claim,4,{day},US|DE\n\
+         big,{uploader},{asset},big________,ACTIVE,,AUDIO,9000000,{},Audio Match,99,{},\n",
+        day_ago(400),
+        day_ago(400)
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_is_likely_to_be_disputed_is_told_with_its_reasons() {
+    let bench = Bench::new(Vec::new()).await;
+    let risks = |run: &Run| -> Vec<Value> {
+        let alerts: Vec<Value> = serde_json::from_str(&read(&run.summary().unwrap(), "alerts.json")).unwrap();
+        alerts.into_iter().filter(|alert| alert["kind"] == "dispute_risk").collect()
+    };
+    let week = bench.week_with(&at_risk(), &[]).await;
+    assert_eq!(week.code, Some(0), "{week:?}");
+    let [hot] = &risks(&week)[..] else { panic!("{:?}", risks(&week)) };
+    assert_eq!((&hot["subject"]["id"], &hot["severity"]), (&json!("hot"), &json!("high")));
+    assert_eq!(hot["evidence"]["reasons"], json!(["short_match", "block_policy", "young_claim"]));
+    // 1.13 % of manual claims, and the odds times e to the 0.9 + 0.8 + 0.7.
+    assert_eq!(hot["evidence"]["risk"], json!(0.1119));
+
+    let table =
+        std::fs::read_to_string(dn_tests::root().join("crates/domain/data/dispute_weights.toml")).unwrap();
+    let path = bench.rehearsal.directory().join("weights.toml");
+    let given = ["--dispute-weights", path.to_str().unwrap()];
+    let nothing: Vec<String> = table
+        .lines()
+        .map(|line| match line.split_once(" = ") {
+            Some((name, _)) if !["automatic", "manual"].contains(&name) => format!("{name} = 0.0"),
+            _ => line.to_owned(),
+        })
+        .collect();
+    std::fs::write(&path, nothing.join("\n")).unwrap();
+    let week = bench.week_with(&at_risk(), &given).await;
+    assert_eq!(week.code, Some(0), "{week:?}");
+    assert!(risks(&week).is_empty(), "the table that is given counts");
+    std::fs::write(&path, table.replace("short_match", "short_macth")).unwrap();
+    let refused = bench.week_with(&at_risk(), &given).await;
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.summary().unwrap()["error"].as_str().unwrap().contains("short_macth"));
 }

@@ -13,19 +13,21 @@ use dn_domain::claims::mismatch;
 use dn_domain::claims::movers::{WeekTotals, trends};
 use dn_domain::claims::platform_habits::PlatformHabits;
 use dn_domain::claims::quality::{self, Verdict, reconcile};
+use dn_domain::claims::risk::Weights;
 use dn_domain::claims::snapshot::{OpenClaim, ReportFacts, Snapshot, Source};
 use dn_domain::claims::unusual::{self, Habits};
 use dn_domain::claims::week::Week;
 use dn_domain::claims::{cross_platform, engagement, rights_conflicts};
-use dn_domain::id::ClaimId;
+use dn_domain::id::{ChannelId, ClaimId};
 use dn_domain::number::Decimal;
 use dn_domain::partner_channels::PartnerChannels;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use jiff::civil::Date;
 
 use crate::database::Database;
 use crate::desk::{self, Asked};
 use crate::inputs::{Besides, ReportRead, Reports};
+use crate::risks;
 
 /// So many movers of each kind are shown.
 const MOVERS: usize = 10;
@@ -48,6 +50,8 @@ pub(crate) struct Past {
     pub alerts: Vec<Alert>,
     /// When each claim was first seen in its status, by the last week's open claims.
     pub first_seen: BTreeMap<(ClaimId, String), Week>,
+    /// Of the uploaders with much at stake those who disputed a claim in a week before.
+    pub disputing: HashSet<ChannelId>,
     /// The platforms that the last week heard of.
     pub platforms: BTreeSet<String>,
     /// The last good report of each kind.
@@ -69,6 +73,8 @@ pub(crate) struct Input {
     pub asked: Option<Asked>,
     /// Whether it was asked in vain.
     pub is_desk_missing: bool,
+    /// How likely a claim is to be disputed.
+    pub weights: Weights,
 }
 
 impl Input {
@@ -123,6 +129,7 @@ pub(crate) fn analyse(
     let changes = before.map(|before| compare(before, &snapshot));
 
     let mut drafts = verdict.findings.clone();
+    drafts.extend(risks::alerts(&snapshot, &surges, &past.disputing, input));
     drafts.extend(surges);
     drafts.extend(besides.platforms.judge(input.week, &past.platforms));
     drafts.extend(besides.refused.iter().map(|refused| quality::refused(&refused.name, &refused.refusal)));
@@ -148,12 +155,11 @@ pub(crate) fn analyse(
     let seen = |claim: &OpenClaim| {
         past.first_seen.get(&(claim.claim_id.clone(), claim.status.name().to_owned())).copied()
     };
-    let queue = match &input.asked {
-        Some(asked) => desk::queue(asked, &snapshot, before, input.today, input.rpm),
-        None => {
-            let context = disputes::Context { today: input.today, rpm: Some(input.rpm), first_seen: &seen };
-            disputes::queue(&snapshot, before, &context)
-        }
+    let queue = if let Some(asked) = &input.asked {
+        desk::queue(asked, &snapshot, before, input.today, input.rpm)
+    } else {
+        let context = disputes::Context { today: input.today, rpm: Some(input.rpm), first_seen: &seen };
+        disputes::queue(&snapshot, before, &context)
     };
     let title = |dispute: &Dispute| match (&input.asked, dispute.asset_id.and_then(|id| snapshot.asset(id))) {
         (Some(asked), _) => asked.title(&dispute.claim_id),
@@ -224,7 +230,7 @@ fn is_judged(alert: &Alert, snapshot: &Snapshot, verdict: &Verdict, input: &Inpu
         Kind::Viral if alert.subject.kind == "asset" => is_good(Source::Assets),
         Kind::Viral => is_good(Source::Videos),
         Kind::DisputeDeadline if input.asked.is_some() => true,
-        Kind::DisputeDeadline => is_good(Source::Claims),
+        Kind::DisputeDeadline | Kind::DisputeRisk => is_good(Source::Claims),
         Kind::CustomIdMismatch => {
             let is_seen = !mismatch::rests_on_database(alert) || input.has_stored_videos();
             is_seen && input.partners().is_some() && is_good(Source::Assets) && is_good(Source::Videos)

@@ -110,6 +110,9 @@ pub struct Args {
         value_name = "api|reports|auto"
     )]
     pub disputes: String,
+    /// How likely a claim is to be disputed: a table of weights as TOML, in place of the one that is built in
+    #[arg(long, global = true, env = "DISPUTE_WEIGHTS", value_name = "URI")]
+    pub dispute_weights: Option<String>,
     #[command(flatten)]
     pub(crate) mail: MailArgs,
     #[command(flatten)]
@@ -214,6 +217,8 @@ pub(crate) struct Settings {
     pub youtube: Option<YoutubeSettings>,
     /// Whether a weekly report asks the Content ID API for its disputes.
     pub asks_desk: bool,
+    /// None for the table that is built in.
+    pub dispute_weights: Option<String>,
 }
 
 impl Args {
@@ -299,6 +304,7 @@ impl Args {
             mail: self.mail.read(problems),
             youtube,
             asks_desk,
+            dispute_weights: given(self.dispute_weights.as_deref()).map(str::to_owned),
         })
     }
 }

@@ -7,6 +7,7 @@ use dn_core::store::{MAX_REREADS, ObjectReader, Store, was_replaced};
 use dn_core::task::{Context, Exit};
 use dn_domain::claims::platforms::PlatformWeeks;
 use dn_domain::claims::rights::RightsBook;
+use dn_domain::claims::risk::Weights;
 use dn_domain::claims::snapshot::{Gather, ReportFacts, Snapshot, Source};
 use dn_domain::claims::week::Week;
 use dn_domain::refusal::{Refusal, RefusalKind};
@@ -121,16 +122,17 @@ pub(crate) async fn read_reports(
     located: &[Located],
     week: Week,
     database: Option<&Database>,
+    weights: &Weights,
 ) -> anyhow::Result<Reports> {
     for _ in 0..MAX_REREADS {
-        match read_once(context, located, week, database).await {
+        match read_once(context, located, week, database, weights).await {
             Err(error) if was_replaced(&error) => {
                 tracing::warn!("a report was replaced while it was read; all of them are begun again");
             }
             read => return read,
         }
     }
-    let last = read_once(context, located, week, database).await;
+    let last = read_once(context, located, week, database, weights).await;
     last.with_context(|| format!("the reports were begun again {MAX_REREADS} times"))
 }
 
@@ -139,8 +141,10 @@ async fn read_once(
     located: &[Located],
     week: Week,
     database: Option<&Database>,
+    weights: &Weights,
 ) -> anyhow::Result<Reports> {
     let mut gather = database.map_or_else(|| Gather::new(week, []), |database| database.gather(week));
+    gather.rank_risks(*weights);
     let (mut read, mut refused, mut rejected_rows, mut all_rejects) = (Vec::new(), Vec::new(), 0, Vec::new());
     for report in located {
         let source = report.source;

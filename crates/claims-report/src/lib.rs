@@ -18,6 +18,7 @@ mod quarantine;
 mod reading;
 pub mod render;
 mod report;
+mod risks;
 mod surges;
 mod weekly;
 

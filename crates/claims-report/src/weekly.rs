@@ -11,8 +11,10 @@ use dn_core::store::{Condition, Store};
 use dn_core::task::{Context, Ended, Exit, Task as _, clock};
 use dn_domain::claims::alert::{Alert, State};
 use dn_domain::claims::movers::WeekTotals;
+use dn_domain::claims::risk::Weights;
 use dn_domain::claims::snapshot::{ReportFacts, Snapshot, Source};
 use dn_domain::claims::week::Week;
+use dn_domain::id::ChannelId;
 
 use crate::analysis::{Input, Made, Past, analyse, judge};
 use crate::args::{Place, Settings};
@@ -22,6 +24,7 @@ use crate::fetch::{self, Fetcher, day_of};
 use crate::history::{Entry, History, KeptAlert, KeptReport, KeptWeek, OpenClaim, PlatformValue};
 use crate::inputs::{self, Refused};
 use crate::render::render;
+use crate::risks;
 use crate::surges::{Question, surges};
 use crate::{ClaimsReport, Tally, letter, past, quarantine};
 
@@ -40,6 +43,7 @@ struct Frame<'a> {
     settings: &'a Settings,
     database: Option<Database>,
     fetcher: Option<Fetcher<'a>>,
+    weights: Weights,
 }
 
 /// Makes the report of the week asked for and, where only the Reporting API is asked, makes up for those that were
@@ -65,7 +69,8 @@ pub(crate) async fn run(context: &Context<Tally>, settings: &Settings) -> anyhow
         Some(youtube) => Some(Fetcher::connect(context, youtube, &settings.run).await?),
         None => None,
     };
-    let mut frame = Frame { context, settings, database, fetcher };
+    let weights = risks::weights(context, settings.dispute_weights.as_deref()).await?;
+    let mut frame = Frame { context, settings, database, fetcher, weights };
     let done = Box::pin(frame.run(week)).await;
     let saved = match &frame.fetcher {
         Some(fetcher) => fetcher.save().await,
@@ -170,7 +175,8 @@ impl Frame<'_> {
     async fn make(&mut self, history: &History, week: Week, asked: Option<Asked>) -> anyhow::Result<Made> {
         let (context, settings) = (self.context, self.settings);
         let (located, missing) = inputs::locate(context, settings, self.fetcher.as_mut(), week).await?;
-        let mut reports = inputs::read_reports(context, &located, week, self.database.as_ref()).await?;
+        let mut reports =
+            inputs::read_reports(context, &located, week, self.database.as_ref(), &self.weights).await?;
         reports.refused.extend(missing);
         let mut last_good = BTreeMap::new();
         for source in Source::ALL {
@@ -209,6 +215,9 @@ impl Frame<'_> {
             past.first_seen =
                 open.into_iter().map(|claim| ((claim.claim_id, claim.status), claim.first_seen)).collect();
         }
+        let uploaders: Vec<ChannelId> =
+            reports.snapshot.candidates.iter().map(|one| one.channel_id).collect();
+        past.disputing = history.ask(move |tables| tables.disputing(week, &uploaders)).await?;
         if week >= fetch::last_complete(context.info.started_at)? {
             // What the desk has told since is no news.
             let memory = Memory::load(context.store()?).await?;
@@ -221,6 +230,7 @@ impl Frame<'_> {
             rpm: settings.rpm,
             alert_budget: settings.alert_budget,
             database: self.database.clone(),
+            weights: self.weights,
             is_desk_missing: asked.is_none() && context.tally().disputes_from.is_some(),
             asked,
         };

@@ -171,7 +171,7 @@ async fn histories(
                 histories.insert(id, history);
             }
             Ok(None) => {
-                tracing::warn!(claim_id = id.as_str(), "claim has no history, its deadline is estimated")
+                tracing::warn!(claim_id = id.as_str(), "claim has no history, its deadline is estimated");
             }
             Err(error) => {
                 let ends = error.kind.ends_the_run();
