@@ -214,8 +214,9 @@ async fn serve(options: Options, rate_per_second: u32, with_weeks: bool) -> Resu
         .chain([rate])
         .map(|(name, value)| format!("export {name}={}", quoted(&value)))
         .collect();
-    say(&lines.join("\n"));
+    // Watched before anybody can know that the servers are up.
     let mut terminated = signal(SignalKind::terminate())?;
+    say(&lines.join("\n"));
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
         _ = terminated.recv() => {}
