@@ -73,6 +73,8 @@ pub(super) struct Chart {
     pub name: &'static str,
     pub title: &'static str,
     pub hint: &'static str,
+    /// Where the level changed, and what the next week will probably bring.
+    pub notes: Vec<String>,
     /// What the chart shows, for those who do not see it.
     pub description: String,
     /// The last week's value.
@@ -87,6 +89,24 @@ pub(super) struct Chart {
     pub weeks: Vec<Label>,
     pub zero: Option<String>,
     pub rows: Vec<Row>,
+}
+
+/// What is told of a trend in words.
+fn notes(trend: &Trend) -> Vec<String> {
+    let changes = trend.change_points.iter().map(|point| {
+        let week = short_day(point.week.monday());
+        format!("Another level since the week of {week}: {} → {}.", plain(point.before), plain(point.after))
+    });
+    let outlook = trend.outlook.iter().map(|outlook| {
+        format!(
+            "Next week about {} ({} to {} in {} of 100 weeks, by its own past errors).",
+            plain(outlook.expected),
+            plain(outlook.low),
+            plain(outlook.high),
+            outlook.percent
+        )
+    });
+    changes.chain(outlook).collect()
 }
 
 /// The chart of a measure up to a week, whether or not the digest has a trend of it.
@@ -109,6 +129,7 @@ pub(super) fn chart(measure: Measure, trend: Option<&Trend>, last: Week) -> Char
         },
         title,
         hint,
+        notes: trend.map(notes).unwrap_or_default(),
         description: describe(&weeks, &values),
         last: values.last().copied().flatten().map(plain),
         nothing: None,
@@ -331,7 +352,15 @@ mod tests {
 
     fn trend(measure: Measure, values: Vec<Option<i64>>) -> Trend {
         let weeks = last().row_of(i32::try_from(values.len()).unwrap()).collect();
-        Trend { measure, weeks, values, channels: Vec::new(), artists: Vec::new() }
+        Trend {
+            measure,
+            weeks,
+            values,
+            change_points: Vec::new(),
+            outlook: None,
+            channels: Vec::new(),
+            artists: Vec::new(),
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@ use dn_domain::claims::changes::{Change, ChangeState, Changes, ClaimMoves, Metri
 use dn_domain::claims::digest::{
     ChangeSummary, Digest, Dispute, SCHEMA_VERSION, SourceFile, SourceState, Totals,
 };
-use dn_domain::claims::movers::{Numbers, SubjectTotals, WeekTotals, trends};
+use dn_domain::claims::movers::{Numbers, SubjectTotals, Trend, WeekTotals, trends};
+use dn_domain::claims::outlook::ChangePoint;
 use dn_domain::claims::quality::reconcile;
 use dn_domain::claims::snapshot::{ReportFacts, Source};
 use dn_domain::claims::week::Week;
@@ -331,6 +332,15 @@ fn sources() -> Vec<SourceFile> {
     sources
 }
 
+/// The history's trends, the first with a change of its level.
+fn busy_trends(history: &[WeekTotals]) -> Vec<Trend> {
+    let mut trends = trends(history, week(), 8);
+    if let Some(trend) = trends.first_mut() {
+        trend.change_points = vec![ChangePoint { week: week().plus(-5), before: 1_000, after: 1_500 }];
+    }
+    trends
+}
+
 /// A week in which all happens that a report shows, and its changes.
 pub(crate) fn busy() -> (Digest, Changes) {
     let history = history(week());
@@ -346,7 +356,7 @@ pub(crate) fn busy() -> (Digest, Changes) {
         generated_at: "2026-11-23T06:00:00Z".to_owned(),
         sources: sources(),
         totals,
-        trends: trends(&history, week(), 8),
+        trends: busy_trends(&history),
         alerts,
         held_back_count: 3,
         rpm: Some("1.5".parse().unwrap()),

@@ -13,6 +13,7 @@ pub mod engagement;
 pub mod links;
 pub mod mismatch;
 pub mod movers;
+pub mod outlook;
 pub mod platform_habits;
 pub mod platforms;
 pub mod quality;

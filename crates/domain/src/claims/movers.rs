@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::outlook::{self, ChangePoint, Outlook};
 use super::snapshot::{Known, Snapshot, Source};
 use super::week::Week;
 
@@ -150,6 +151,7 @@ pub struct Mover {
 
 /// One measure over some weeks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Trend {
     /// What is shown.
     pub measure: Measure,
@@ -157,6 +159,10 @@ pub struct Trend {
     pub weeks: Vec<Week>,
     /// All channels together, one value a week, none for a gap.
     pub values: Vec<Option<i64>>,
+    /// The weeks from which on all together are on another level.
+    pub change_points: Vec<ChangePoint>,
+    /// What the week after the last will probably bring all together.
+    pub outlook: Option<Outlook>,
     /// The channels that moved most, up or down.
     pub channels: Vec<Mover>,
     /// The artists that moved most, up or down.
@@ -208,10 +214,14 @@ fn trend(by_week: &BTreeMap<Week, &WeekTotals>, measure: Measure, last: Week, mo
         movers.truncate(mover_count);
         movers
     };
+    let weeks: Vec<Week> = last.row_of(TREND_WEEKS).collect();
+    let values = series(&|totals| totals.all.get(measure));
     Trend {
         measure,
-        weeks: last.row_of(TREND_WEEKS).collect(),
-        values: series(&|totals| totals.all.get(measure)),
+        change_points: outlook::change_points(&weeks, &values),
+        outlook: outlook::outlook(last, &values),
+        weeks,
+        values,
         channels: movers(|totals| &totals.channels),
         artists: movers(|totals| &totals.artists),
     }
