@@ -79,7 +79,7 @@ async fn an_api_without_videos_says_so_and_one_that_fails_is_an_error() {
     let rehearsal = Rehearsal::without_videos(world()).await.unwrap();
     match list(&rehearsal, Versioning::Auto).await.unwrap() {
         (VideosRead::NotThere { reason }, videos) => {
-            assert!(reason.contains("listVideos") && videos.is_empty())
+            assert!(reason.contains("listVideos") && videos.is_empty());
         }
         other => panic!("{other:?}"),
     }
