@@ -23,11 +23,12 @@ use super::snapshot::Snapshot;
 use crate::id::{AssetId, ChannelId, ClaimId, VideoId};
 use crate::number::Decimal;
 
-/// The odds must be so many times those of a claim without a reason before anybody is told.
-const TOLD_ODDS: f64 = 3.0;
+/// The odds must be so many times those of a claim without a reason before anybody is told: two strong reasons, or three
+/// others. Two that are common (a short match, a young claim) are met every week.
+const TOLD_ODDS: f64 = 8.0;
 
 /// And so many times before anybody is to look this week.
-const HIGH_ODDS: f64 = 10.0;
+const HIGH_ODDS: f64 = 20.0;
 
 /// So many of the highest are told at most.
 const TOLD: usize = 5;

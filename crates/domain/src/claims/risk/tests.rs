@@ -115,8 +115,11 @@ fn the_highest_expected_losses_are_told_with_their_reasons_and_none_near_the_bas
     assert_eq!(risks[0].claim_id.as_str(), "huge", "in the order of what is at stake");
     let alerts = alerts(&risks, &weights, &|_| "A title".to_owned());
     let told: Vec<_> = alerts.iter().map(|alert| (alert.subject.id.as_str(), alert.severity)).collect();
-    let high = |id| (id, Severity::High);
-    assert_eq!(told, [high("c8"), high("c7"), high("c6"), high("c5"), high("c4")]);
+    let info = |id| (id, Severity::Info);
+    assert_eq!(told, [info("c8"), info("c7"), info("c6"), info("c5"), info("c4")]);
+    let disputing = Context { has_disputed: &|_| true, ..context(&weights) };
+    let graver = super::alerts(&assess(&snapshot, &disputing), &weights, &|_| "A title".to_owned());
+    assert!(graver.iter().all(|alert| alert.severity == Severity::High), "one reason more");
     insta::assert_snapshot!(alerts[0].reason, @"a dispute is likelier than usual (5.6 %): short match, block policy, young claim");
     let evidence = &alerts[0].evidence;
     assert_eq!(evidence["reasons"], json!(["short_match", "block_policy", "young_claim"]));
