@@ -6,8 +6,9 @@ use dn_domain::claims::alert::{Alert, Kind, Subject};
 use dn_domain::claims::links;
 use dn_domain::claims::quality::Verdict;
 use dn_domain::claims::snapshot::{Snapshot, Source};
-use dn_domain::claims::viral::{Counting, Detector, GAP, Panel, draft, gains_of};
+use dn_domain::claims::viral::{Cell, Counting, Detector, GAP, Panel, draft, gains_of};
 use dn_domain::claims::week::Week;
+use dn_domain::id::{AssetId, ChannelId, VideoId};
 use dn_domain::number::Decimal;
 
 use crate::history::{History, HistoryError, KeptWeek};
@@ -24,10 +25,11 @@ const ALERTS_OF_TEN_THOUSAND: f32 = 2.0;
 /// From so many more views than expected on anybody wants to hear of a surge.
 const LEAST_EXCESS: f32 = 100.0;
 
-/// What a series is of, this week.
+/// A series this week, in as few bytes as there may be a million of them.
+#[derive(Clone, Copy)]
 struct Now {
-    channel: String,
-    title: String,
+    /// Its channel.
+    channel: Option<ChannelId>,
     /// A lifetime counter of a video, a week's count of an asset.
     count: u64,
 }
@@ -73,10 +75,8 @@ async fn of_series(
         known.filter(|kept| !kept.suspects.contains(&source)).map(|kept| kept.week).collect();
     let weeks: Vec<Week> = now.week.plus(-1).row_of(now.week.since(first).min(PAST_WEEKS)).collect();
     let current = current(now, watched);
-    let suspects: BTreeSet<String> =
-        question.verdict.suspect_channels.iter().map(ToString::to_string).collect();
     let asked = weeks.clone();
-    let (panel, current) = question
+    let panel = question
         .history
         .ask(move |tables| {
             let mut panel = Panel::new(asked.len() + 1);
@@ -95,7 +95,7 @@ async fn of_series(
                         values.extend(counts.iter().map(|count| count.map_or(GAP, |count| count as f32)));
                     }
                 }
-                panel.push(id, &now.channel, &values);
+                panel.push(id, now.channel.as_ref().map_or("", ChannelId::as_str), &values);
             };
             match watched {
                 Watched::Videos => tables.video_series::<HistoryError>(&asked, |id, weeks| {
@@ -112,10 +112,10 @@ async fn of_series(
                     Ok(())
                 })?,
             }
-            Ok((panel, current))
+            Ok(panel)
         })
         .await?;
-    let (rpm, budget) = (question.rpm, question.alert_budget);
+    let budget = question.alert_budget;
     let detected = tokio::task::spawn_blocking(move || {
         let series = panel.len() as f32;
         let a_week = (ALERTS_OF_TEN_THOUSAND * series / 10_000.0).max(1.0).min(budget as f32);
@@ -124,65 +124,81 @@ async fn of_series(
             Watched::Assets => Counting::Reported,
         };
         let mut detector = Detector::new(panel.groups(), counting, a_week);
-        let Some(last) = panel.weeks().iter().map(|counts| detector.step(counts)).last() else {
-            return Vec::new();
-        };
-        let monday =
-            |number: u16| weeks.get(usize::from(number)).map(ToString::to_string).unwrap_or_default();
-        let surged = last.alerts(|_| 1.0).into_iter().filter(|cell| cell.excess() >= LEAST_EXCESS);
-        let surged = surged.filter_map(|cell| {
-            let id = panel.id(cell.series);
-            let now = current.get(id).filter(|now| !suspects.contains(&now.channel))?;
-            let (kind, link) = match watched {
-                Watched::Videos => ("video", links::video(id)),
-                Watched::Assets => ("asset", links::asset(id)),
-            };
-            let subject = Subject::new(kind, id, now.title.clone());
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "an excess is never below nought"
-            )]
-            let excess = cell.excess().round() as u64;
-            let alert = draft(Kind::Viral, subject, "views", &last, cell, monday);
-            Some(alert.worth(rpm.for_views(excess).rounded(2)).see(link))
-        });
-        surged.collect()
+        let last = panel.weeks().iter().map(|counts| detector.step(counts)).last();
+        let surged =
+            last.iter().flat_map(|last| last.alerts(|_| 1.0)).filter(|cell| cell.excess() >= LEAST_EXCESS);
+        let surged: Vec<(String, Cell)> =
+            surged.map(|cell| (panel.id(cell.series).to_owned(), *cell)).collect();
+        (last, surged)
     });
-    Ok(detected.await?)
+    let (last, surged) = detected.await?;
+    let Some(last) = last else { return Ok(Vec::new()) };
+    let monday = |number: u16| weeks.get(usize::from(number)).map(ToString::to_string).unwrap_or_default();
+    let alerts = surged.iter().filter_map(|(id, cell)| {
+        let (subject, channel, link) = subject(now, watched, id)?;
+        let is_suspect = channel.is_some_and(|channel| question.verdict.suspect_channels.contains(&channel));
+        if is_suspect {
+            return None;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an excess is never below nought"
+        )]
+        let excess = cell.excess().round() as u64;
+        let alert = draft(Kind::Viral, subject, "views", &last, cell, monday);
+        Some(alert.worth(question.rpm.for_views(excess).rounded(2)).see(link))
+    });
+    Ok(alerts.collect())
+}
+
+/// What a series is of: for people, with its channel and where to look.
+fn subject(now: &Snapshot, watched: Watched, id: &str) -> Option<(Subject, Option<ChannelId>, String)> {
+    match watched {
+        Watched::Videos => {
+            let video = VideoId::parse(id).ok()?;
+            let place = now.videos.binary_search_by_key(&video, |video| video.id).ok()?;
+            let video = now.videos.get(place)?;
+            let channel = now.channel_at(video.channel).map(|channel| channel.id);
+            Some((Subject::new("video", id, now.text(video.title)), channel, links::video(id)))
+        }
+        Watched::Assets => {
+            let asset = now.asset(AssetId::parse(id).ok()?)?;
+            Some((Subject::new("asset", id, now.text(asset.title)), asset.channel, links::asset(id)))
+        }
+    }
 }
 
 /// This week's series: those that are watched most.
-fn current(now: &Snapshot, watched: Watched) -> HashMap<String, Now> {
-    let text = |text| now.text(text).to_owned();
-    let mut all: Vec<(String, Now)> = match watched {
-        Watched::Videos => now
-            .videos
-            .iter()
-            .filter_map(|video| {
-                let channel = now.channel_at(video.channel).map(|channel| channel.id.to_string());
-                let entry = Now {
-                    channel: channel.unwrap_or_default(),
-                    title: text(video.title),
-                    count: video.views.get()?,
-                };
-                Some((video.id.to_string(), entry))
-            })
-            .collect(),
-        Watched::Assets => now
-            .assets
-            .iter()
-            .filter(|asset| asset.is_reported)
-            .filter_map(|asset| {
-                let channel = asset.channel.map(|channel| channel.to_string()).unwrap_or_default();
-                let count = asset.daily_views.get()?.saturating_mul(7);
-                Some((asset.id.to_string(), Now { channel, title: text(asset.title), count }))
-            })
-            .collect(),
+fn current(now: &Snapshot, watched: Watched) -> HashMap<Box<str>, Now> {
+    let videos = || {
+        now.videos.iter().filter_map(|video| {
+            let channel = now.channel_at(video.channel).map(|channel| channel.id);
+            Some((video.id.as_str(), Now { channel, count: video.views.get()? }))
+        })
     };
-    if all.len() > MAX_SERIES {
-        all.sort_unstable_by(|(a, one), (b, other)| (other.count, a).cmp(&(one.count, b)));
-        all.truncate(MAX_SERIES);
+    let assets = || {
+        now.assets.iter().filter(|asset| asset.is_reported).filter_map(|asset| {
+            let count = asset.daily_views.get()?.saturating_mul(7);
+            Some((asset.id.as_str(), Now { channel: asset.channel, count }))
+        })
+    };
+    let mut counts: Vec<u64> = match watched {
+        Watched::Videos => videos().map(|(_, now)| now.count).collect(),
+        Watched::Assets => assets().map(|(_, now)| now.count).collect(),
+    };
+    // The count below which a series is not among those that are watched most.
+    let least = if counts.len() > MAX_SERIES {
+        let place = counts.len() - MAX_SERIES;
+        let (_, least, _) = counts.select_nth_unstable(place);
+        *least
+    } else {
+        0
+    };
+    drop(counts);
+    let among = |(id, now): (&str, Now)| (now.count >= least).then(|| (id.into(), now));
+    match watched {
+        Watched::Videos => videos().filter_map(among).take(MAX_SERIES).collect(),
+        Watched::Assets => assets().filter_map(among).take(MAX_SERIES).collect(),
     }
-    all.into_iter().collect()
 }

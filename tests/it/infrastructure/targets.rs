@@ -7,9 +7,6 @@ use serde_json::{Value, json};
 
 use super::template::{Template, known_environment, many, names};
 
-/// What the programs do not know yet and the templates already say.
-const COMING: [&str; 1] = ["disputes"];
-
 /// Every target of every rule: template, rule's logical name, rule, target.
 fn targets(templates: &[Template]) -> Vec<(&Template, &str, &Value, &Value)> {
     let mut all = Vec::new();
@@ -138,7 +135,7 @@ fn overrides_name_the_container_of_the_task_that_is_started_and_commands_that_it
             for command in one["command"].as_array().into_iter().flatten() {
                 let command = command.as_str().unwrap();
                 let has = programs[container.as_str()].find_subcommand(command).is_some();
-                assert!(has || COMING.contains(&command), "{logical}: {container} has no {command}");
+                assert!(has, "{logical}: {container} has no {command}");
             }
             overridden += 1;
         }
