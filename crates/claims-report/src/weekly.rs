@@ -92,7 +92,7 @@ impl Frame<'_> {
             }
         }
         let asked = self.ask_desk(week).await?;
-        let made = self.make(&history, week, asked).await?;
+        let made = Box::pin(self.make(&history, week, asked)).await?;
         let files = render(&made.digest, made.changes.as_ref())?;
         write_files(context, self.settings.out.as_deref(), "", &files).await?;
         let news = self.news(&history, &made).await?;
@@ -156,7 +156,7 @@ impl Frame<'_> {
     /// Makes up for a week that was missed. One whose reports are no longer there, or refused, stays a gap.
     async fn make_up(&mut self, history: &mut History, week: Week) -> anyhow::Result<bool> {
         tracing::info!(%week, "week missed, made up for");
-        match self.make(history, week, None).await {
+        match Box::pin(self.make(history, week, None)).await {
             Ok(made) => {
                 history.record(entry(self.context, made)).await?;
                 self.context.count(|tally| tally.made_up.push(week));

@@ -30,7 +30,7 @@ fn line(id: &str, channel: u32, status: &str, origin: &str, views: u64, more: &s
     format!("{id},UC{channel:022},A000000000000001,vid00000001,{status},{origin},{views},{more}")
 }
 
-fn context<'a>(weights: &'a Weights) -> Context<'a> {
+fn context(weights: &Weights) -> Context<'_> {
     Context {
         weights,
         rpm: Decimal::whole(2),
