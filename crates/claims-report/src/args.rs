@@ -18,7 +18,7 @@ pub(crate) const REPORTING_API: &str = "reporting-api";
 
 const HISTORY_EXPORT: &str = "./history-export";
 const RPM: &str = "1";
-const ALERT_BUDGET: &str = "20";
+const ALERT_BUDGET: &str = "50";
 const MIN_SIZE_RATIO: &str = "0.5";
 const DISPUTES: &str = "auto";
 

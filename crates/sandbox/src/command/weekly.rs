@@ -20,9 +20,15 @@ const TASK: &str = "claims-report";
 /// Where the weeks lie in the bucket.
 const PREFIX: &str = "claims";
 
-/// Kinds of which every plant must be found, and nothing else. A detector that is built adds its own; until then its
-/// row in the table says how far it is.
-const HELD: [&str; 3] = ["channel_doubled", "channel_missing", "custom_id_mismatch"];
+/// Kinds of which every plant must be found, and nothing else: they rest on no chance.
+const EXACT: [&str; 3] = ["channel_doubled", "channel_missing", "custom_id_mismatch"];
+
+/// So many findings besides the planted ones may there be a week, of all other kinds together. What is only to be known
+/// ([`NOTED`]) is not counted: nobody is asked to look at it.
+const BESIDES_A_WEEK: u64 = 2;
+
+/// Kinds of which nothing is planted: a likelihood is no finding that could be right or wrong.
+const NOTED: [&str; 1] = ["dispute_risk"];
 
 /// How the weeks went.
 #[derive(Default)]
@@ -82,7 +88,15 @@ pub(super) async fn run(sandbox: &Sandbox, seed: u64) -> Result<Outcome> {
         outcome.misses.push(format!("{} is not there", page.display()));
     }
     let scores = scores(&weeks, &runs);
-    outcome.misses.extend(HELD.into_iter().filter_map(|kind| held(kind, &scores)));
+    outcome.misses.extend(scores.iter().filter_map(|(kind, score)| held(kind, *score)));
+    let besides: u64 = scores
+        .iter()
+        .filter(|(kind, _)| !NOTED.contains(&kind.as_str()))
+        .map(|(_, score)| score.besides)
+        .sum();
+    if besides > BESIDES_A_WEEK * weeks.weeks.len() as u64 {
+        outcome.misses.push(format!("{TASK} found {besides} things that nobody planted"));
+    }
     outcome.text = table(&runs, &scores)?;
     Ok(outcome)
 }
@@ -227,10 +241,19 @@ fn found_by(folder: &Path) -> Found {
             let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
             let subject = entry.get("subject");
             let part = |name: &str| text(subject.and_then(|subject| subject.get(name)));
-            (text(entry.get("kind")), part("type"), part("id"))
+            let kind = text(entry.get("kind"));
+            // What is planted of a recording may be told of its asset; then the recording stands in the evidence.
+            let isrc = text(entry.get("evidence").and_then(|evidence| evidence.get("isrc")));
+            if BY_RECORDING.contains(&kind.as_str()) && !isrc.is_empty() {
+                return (kind, "isrc".to_owned(), isrc);
+            }
+            (kind, part("type"), part("id"))
         })
         .collect()
 }
+
+/// Kinds that are planted of a recording.
+const BY_RECORDING: [&str; 3] = ["cross_platform", "engagement_spike", "rights_conflict"];
 
 /// How many findings of a kind were planted, found, and made up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -270,9 +293,9 @@ fn scores(weeks: &Weeks, runs: &[Run]) -> BTreeMap<String, Score> {
 }
 
 /// Whether the truth of a kind was missed.
-fn held(kind: &str, scores: &BTreeMap<String, Score>) -> Option<String> {
-    let Score { planted, found, besides } = scores.get(kind).copied().unwrap_or_default();
-    (found < planted || besides > 0).then(|| {
+fn held(kind: &str, score: Score) -> Option<String> {
+    let Score { planted, found, besides } = score;
+    (found < planted || (besides > 0 && EXACT.contains(&kind))).then(|| {
         format!(
             "{TASK} found {found} of {planted} planted findings of the kind {kind}, and {besides} besides"
         )
@@ -346,8 +369,9 @@ mod tests {
         let mut scores = BTreeMap::new();
         score(&found.into_iter().collect(), &truth.iter().collect::<Vec<_>>(), &mut scores);
         let expected = Score { planted: 2, found: 1, besides: 1 };
-        assert!(held("viral", &scores).is_some_and(|miss| miss.contains("1 of 2")));
-        assert_eq!(held("claims_ahead", &scores), None);
+        assert!(held("viral", expected).is_some_and(|miss| miss.contains("1 of 2")));
+        assert_eq!(held("viral", Score { found: 2, ..expected }), None);
+        assert!(held("custom_id_mismatch", Score { found: 2, ..expected }).is_some(), "nothing besides");
         assert_eq!(scores.into_iter().collect::<Vec<_>>(), [("viral".to_owned(), expected)]);
     }
 }
