@@ -552,6 +552,22 @@ async fn every_difference_of_the_seeded_weeks_is_the_truths(#[case] options: Opt
     assert_eq!(options.report_faults, kinds.contains("report_doubled"), "{kinds:?}");
     assert_eq!(options.missing_week.is_some(), missed.len() == 1, "{missed:?}");
 
+    let replayed = run("claims-report", &desk.environment, &["backtest", "--json"]).await.unwrap();
+    assert_eq!(replayed.code, Some(0), "{replayed:?}");
+    let replayed = replayed.summary().unwrap();
+    assert_eq!(replayed["weeks"].as_array().unwrap().len(), options.weeks);
+    let raised: BTreeSet<(&str, &str)> = replayed["raised"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["week"].as_str().unwrap(), one["videoId"].as_str().unwrap()))
+        .collect();
+    let planted = made.findings.iter().filter(|one| one.kind == "viral" && one.subject_type == "video");
+    for finding in planted.filter(|one| !one.implied) {
+        let week = finding.week.to_string();
+        assert!(raised.contains(&(&*week, &*finding.subject_id)), "{finding:?}: {raised:?}");
+    }
+
     let out = tempfile::tempdir().unwrap();
     let to = out.path().display().to_string();
     let exported =

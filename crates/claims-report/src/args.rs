@@ -237,6 +237,15 @@ impl Args {
         (given(uri.as_deref()), setting)
     }
 
+    /// The most alerts that ask for attention.
+    pub(crate) fn alert_budget(&self, problems: &mut Problems) -> Option<usize> {
+        let budget = given(Some(&self.alert_budget)).unwrap_or(ALERT_BUDGET).parse().ok();
+        if budget.is_none() {
+            problems.add("--alert-budget (ALERT_BUDGET) is no whole number");
+        }
+        budget
+    }
+
     /// Everything that a run or a fetch needs, or every problem at once.
     pub(crate) fn read(&self, environment: &Environment, problems: &mut Problems) -> Option<Settings> {
         let command = self.command();
@@ -277,11 +286,7 @@ impl Args {
             problems.add("--rpm (RPM) is no amount of money; it is written 1.25");
             None
         });
-        let alert_budget =
-            given(Some(&self.alert_budget)).unwrap_or(ALERT_BUDGET).parse().ok().or_else(|| {
-                problems.add("--alert-budget (ALERT_BUDGET) is no whole number");
-                None
-            });
+        let alert_budget = self.alert_budget(problems);
         let min_size_ratio = problems.number(
             &self.min_size_ratio,
             MIN_SIZE_RATIO,

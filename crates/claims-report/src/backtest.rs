@@ -17,19 +17,21 @@ use tempfile::NamedTempFile;
 pub(crate) struct BacktestArgs {
     /// The panel.
     #[arg(
-        help = "The panel: a CSV series_id,group_id,w0,w1,… with an empty cell where a series has no row that week; a \
+        help = "The panel, instead of the stored history: a CSV series_id,group_id,w0,w1,… with an empty cell where a series has no row that week; a \
                 path or s3://bucket/key, plain or gzip",
         long,
+        requires = "alerts",
         value_name = "FILE"
     )]
-    pub panel: String,
+    pub panel: Option<String>,
     /// Where the scores go.
     #[arg(
         help = "Where the scores go: a CSV series_id,week,score with a row for each scored cell",
         long,
+        requires = "panel",
         value_name = "OUT.csv"
     )]
-    pub alerts: PathBuf,
+    pub alerts: Option<PathBuf>,
 }
 
 /// What was scored.
@@ -48,12 +50,16 @@ pub struct Backtested {
 }
 
 /// Scores the panel. Nothing is left at the output's place when the panel is refused or the run is stopped.
-pub(crate) async fn backtest<T>(context: &Context<T>, args: &BacktestArgs) -> anyhow::Result<Backtested> {
-    let reader = store::open_read(&args.panel, &context.aws)
+pub(crate) async fn backtest<T>(
+    context: &Context<T>,
+    panel: &str,
+    alerts: &Path,
+) -> anyhow::Result<Backtested> {
+    let reader = store::open_read(panel, &context.aws)
         .await
         .map_err(InputError)
         .context("the panel could not be opened")?;
-    let (name, alerts) = (args.panel.clone(), args.alerts.clone());
+    let (name, alerts) = (panel.to_owned(), alerts.to_owned());
     let stopped = context.stop.token();
     tokio::task::spawn_blocking(move || score_file(&name, reader, &alerts, &|| stopped.is_cancelled()))
         .await?

@@ -17,6 +17,7 @@ mod past;
 mod quarantine;
 mod reading;
 pub mod render;
+mod replay;
 mod report;
 mod risks;
 mod surges;
@@ -24,6 +25,7 @@ mod weekly;
 
 pub use args::Args;
 pub use backtest::Backtested;
+pub use replay::{Raised, Replayed};
 pub use report::Tally;
 
 use std::time::Duration;
@@ -43,6 +45,8 @@ pub struct ClaimsReport {
     settings: Option<Settings>,
     /// How long the history reaches back.
     retention: Duration,
+    /// The budget that a backtest of the history goes by.
+    alert_budget: usize,
 }
 
 impl Task for ClaimsReport {
@@ -63,7 +67,12 @@ impl Task for ClaimsReport {
             Command::Backtest(_) | Command::Runs | Command::History { .. } => None,
         };
         let retention = args.history.read(problems)?;
-        Some(Self { command, settings, retention })
+        // A run's settings have it too, and told what is wrong with it already.
+        let alert_budget = match &settings {
+            Some(settings) => settings.alert_budget,
+            None => args.alert_budget(problems)?,
+        };
+        Some(Self { command, settings, retention, alert_budget })
     }
 
     fn begin(&self) -> Tally {
@@ -91,8 +100,14 @@ impl Task for ClaimsReport {
             (Command::Run, Some(settings)) => Box::pin(weekly::run(context, settings)).await,
             (Command::Fetch, Some(settings)) => self.fetch(context, settings).await,
             (Command::Backtest(args), _) => {
-                let backtested = backtest::backtest(context, args).await?;
-                context.count(|tally| tally.backtested = Some(backtested));
+                if let (Some(panel), Some(alerts)) = (&args.panel, &args.alerts) {
+                    let backtested = backtest::backtest(context, panel, alerts).await?;
+                    context.count(|tally| tally.backtested = Some(backtested));
+                } else {
+                    let history = History::open(context.store()?, self.retention).await?;
+                    let replayed = replay::replay(&history, self.alert_budget).await?;
+                    context.count(|tally| tally.replayed = Some(replayed));
+                }
                 Ok(Exit::Done)
             }
             (Command::Disputes, Some(settings)) => {

@@ -15,6 +15,7 @@ use crate::backtest::Backtested;
 use crate::desk::Asked;
 use crate::fetch::Fetched;
 use crate::history::Exported;
+use crate::replay::Replayed;
 
 /// The events' source, as other programs know it.
 pub const SOURCE: &str = "dn.claims.report";
@@ -104,6 +105,8 @@ pub struct Tally {
     pub summary_uri: Option<String>,
     /// What was scored of a panel.
     pub backtested: Option<Backtested>,
+    /// What would have been told of the stored history.
+    pub replayed: Option<Replayed>,
     /// The runs in the state folder, where they were asked for.
     pub runs: Option<Vec<Value>>,
     /// The files of the history, where they were asked for.
@@ -140,6 +143,9 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
     };
     if let Some(runs) = &tally.runs {
         return answer(json!(runs), runs_text(runs));
+    }
+    if let Some(replayed) = &tally.replayed {
+        return answer(replayed_json(replayed), replayed_text(replayed));
     }
     if let Some(Backtested { alerts, series, weeks, cells, departures }) = &tally.backtested {
         let alerts = alerts.display().to_string();
@@ -220,6 +226,47 @@ fn raised(run: &RunInfo, tally: &Tally, alert: &Alert) -> Event {
         }),
         resources: Vec::new(),
     }
+}
+
+fn replayed_json(replayed: &Replayed) -> Value {
+    let budgets = replayed.budgets.iter().map(|(budget, counts)| {
+        json!({"newAlertsAWeek": budget, "alerts": counts, "total": counts.iter().sum::<usize>()})
+    });
+    let raised = replayed.raised.iter().map(|one| {
+        json!({
+            "week": one.week, "videoId": one.video_id, "score": one.score,
+            "expected": one.expected.round(), "seen": one.seen.round(),
+        })
+    });
+    json!({
+        "weeks": replayed.weeks,
+        "seriesCount": replayed.series,
+        "budgets": budgets.collect::<Vec<_>>(),
+        "budget": replayed.budget,
+        "raised": raised.collect::<Vec<_>>(),
+    })
+}
+
+fn replayed_text(replayed: &Replayed) -> String {
+    let (Some(first), Some(last)) = (replayed.weeks.first(), replayed.weeks.last()) else {
+        return "the history has no week to look back on\n".to_owned();
+    };
+    // Writing to a String cannot fail.
+    let mut text =
+        format!("{} videos, {} weeks from {first} to {last}\n", replayed.series, replayed.weeks.len());
+    let _ = writeln!(text, "{:>16} {:>8} {:>10} {:>8}", "new alerts/week", "alerts", "per week", "most");
+    for (budget, counts) in &replayed.budgets {
+        let total: usize = counts.iter().sum();
+        let most = counts.iter().max().copied().unwrap_or_default();
+        let per_week = total as f64 / counts.len().max(1) as f64;
+        let _ = writeln!(text, "{budget:>16} {total:>8} {per_week:>10.1} {most:>8}");
+    }
+    let _ = writeln!(text, "at the {} a week that a run goes by:", replayed.budget);
+    for one in &replayed.raised {
+        let (week, id) = (one.week, printable(&one.video_id));
+        let _ = writeln!(text, "  {week} {id} {:.0} views, {:.0} expected", one.seen, one.expected);
+    }
+    text
 }
 
 fn fetched(tally: &Tally) -> Vec<Value> {

@@ -17,13 +17,13 @@ use crate::history::{History, HistoryError, KeptWeek};
 const PAST_WEEKS: i32 = 104;
 
 /// So many series at most are watched, those that are watched most: a panel of them and of 104 weeks is 100 MiB.
-const MAX_SERIES: usize = 250_000;
+pub(crate) const MAX_SERIES: usize = 250_000;
 
 /// How many new surges a week a reader can attend to, of ten thousand series.
 const ALERTS_OF_TEN_THOUSAND: f32 = 2.0;
 
 /// From so many more views than expected on anybody wants to hear of a surge.
-const LEAST_EXCESS: f32 = 100.0;
+pub(crate) const LEAST_EXCESS: f32 = 100.0;
 
 /// A series this week, in as few bytes as there may be a million of them.
 #[derive(Clone, Copy)]
@@ -117,8 +117,7 @@ async fn of_series(
         .await?;
     let budget = question.alert_budget;
     let detected = tokio::task::spawn_blocking(move || {
-        let series = panel.len() as f32;
-        let a_week = (ALERTS_OF_TEN_THOUSAND * series / 10_000.0).max(1.0).min(budget as f32);
+        let a_week = alerts_a_week(panel.len(), budget);
         let counting = match watched {
             Watched::Videos => Counting::Gained,
             Watched::Assets => Counting::Reported,
@@ -150,6 +149,11 @@ async fn of_series(
         Some(alert.worth(question.rpm.for_views(excess).rounded(2)).see(link))
     });
     Ok(alerts.collect())
+}
+
+/// How many new surges a week are told of so many series, within the budget of a run.
+pub(crate) fn alerts_a_week(series: usize, budget: usize) -> f32 {
+    (ALERTS_OF_TEN_THOUSAND * series as f32 / 10_000.0).max(1.0).min(budget as f32)
 }
 
 /// What a series is of: for people, with its channel and where to look.

@@ -121,8 +121,11 @@ fn the_json_has_every_key_and_leads_to_every_file() {
       "comparedWith": null,
       "criticalDisputeCount": 0,
       "disputeCount": 1,
+      "disputesApproximate": null,
+      "disputesFrom": null,
       "dryRun": true,
       "error": null,
+      "estimatedDeadlineCount": null,
       "exitCode": 3,
       "fetched": [],
       "heldBackCount": 0,
@@ -134,6 +137,7 @@ fn the_json_has_every_key_and_leads_to_every_file() {
       "quarantineUris": [],
       "refusedCount": 0,
       "status": "partial",
+      "unreadableDisputeCount": 0,
       "videoCount": 6,
       "week": "2020-01-06"
     }
