@@ -16,8 +16,8 @@ use crate::history::{History, HistoryError, KeptWeek};
 /// So many weeks are looked back: the same weeks of last year are among them.
 const PAST_WEEKS: i32 = 104;
 
-/// So many series at most are watched, those that are watched most: a panel of them and of 104 weeks is 100 MiB.
-pub(crate) const MAX_SERIES: usize = 250_000;
+/// So many series at most are watched, those that are watched most: a panel of them and of 104 weeks is 40 MiB.
+pub(crate) const MAX_SERIES: usize = 100_000;
 
 /// How many new surges a week a reader can attend to, of ten thousand series.
 const ALERTS_OF_TEN_THOUSAND: f32 = 2.0;
