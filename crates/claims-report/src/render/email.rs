@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use anyhow::ensure;
+use anyhow::bail;
 use askama::Template;
 use dn_domain::claims::alert::{Alert, State};
 use dn_domain::claims::digest::Digest;
@@ -71,8 +71,7 @@ pub fn email_html(digest: &Digest, places: &[(String, String)]) -> anyhow::Resul
         }
     }
     // What is left has no foreign text.
-    ensure!(false, "an e-mail without any list is longer than {MAX_BYTES} bytes");
-    unreachable!()
+    bail!("an e-mail without any list is longer than {MAX_BYTES} bytes")
 }
 
 fn mail(digest: &Digest, rows: usize) -> Mail {

@@ -1,5 +1,6 @@
 //! Which addresses may be followed from a report, and those of Studio.
 
+use dn_domain::claims::links;
 use dn_domain::printable::printable;
 use url::Url;
 
@@ -50,17 +51,12 @@ fn label(url: &Url) -> &'static str {
     }
 }
 
-/// An asset's page in Studio.
-pub(super) fn of_asset(id: &str) -> String {
-    format!("https://studio.youtube.com/asset/{id}")
-}
-
 /// The page of what a finding is about, by the type and id of its subject; none where Studio has none.
 pub(super) fn of_subject(kind: &str, id: &str) -> Option<String> {
     let address = match kind {
-        "asset" => of_asset(id),
+        "asset" => links::asset(id),
         "video" => format!("https://studio.youtube.com/video/{id}"),
-        "channel" => format!("https://www.youtube.com/channel/{id}"),
+        "channel" => links::channel(id),
         _ => return None,
     };
     let is_id = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));

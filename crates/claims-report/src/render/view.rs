@@ -238,7 +238,7 @@ impl ChangeView {
             now: change.now.map(grouped),
             difference: change.difference.map(signed),
             state: words::change(change.state),
-            link: Link::to(&links::of_asset(change.asset_id.as_str())),
+            link: Link::to(&dn_domain::claims::links::asset(change.asset_id)),
         }
     }
 }

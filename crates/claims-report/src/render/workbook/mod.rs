@@ -201,7 +201,7 @@ fn write_changes(sheet: &mut Worksheet, formats: &Formats, changes: &[Change]) -
     let mut sheet = Sheet::begin(sheet, formats, "Changes", &columns)?;
     sheet.is_wrapped = false;
     for change in changes {
-        let page = links::of_asset(change.asset_id.as_str());
+        let page = dn_domain::claims::links::asset(change.asset_id);
         sheet.row([
             Cell::Link(&page, change.asset_id.as_str()),
             Cell::Text(&change.custom_id),

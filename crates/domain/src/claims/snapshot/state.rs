@@ -466,13 +466,6 @@ impl OpenStatus {
             Self::Pending => "pending",
         }
     }
-
-    /// The status by its name.
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Appealed, Self::Disputed, Self::Potential, Self::RoutedForReview, Self::Pending]
-            .into_iter()
-            .find(|status| status.name() == name)
-    }
 }
 
 /// The asset's position of a claim whose row names none.
