@@ -1,20 +1,22 @@
 //! Reading an input row by row, off the async threads: what is kept of it, how far it has come, what was rejected.
 
 use std::io::{Read, Write as _};
+use std::sync::mpsc;
 
 use anyhow::Context as _;
 use dn_core::store::{self, ObjectReader};
 use dn_core::task::{Context, InputError, ProgressStep, Scratch};
 use dn_domain::asset_report::{AssetLine, AssetReport};
-use dn_domain::claim_report::{ClaimLine, ClaimReport};
+use dn_domain::claim_report::{ClaimLine, ClaimReport, ClaimRow};
 use dn_domain::claims::platforms::PlatformWeeks;
 use dn_domain::claims::rights::RightsBook;
 use dn_domain::claims::snapshot::{Gather, Source};
 use dn_domain::conflict_report::{ConflictLine, ConflictReport};
 use dn_domain::platform_file::{PlatformFile, PlatformLine, PlatformRow};
+use dn_domain::refusal::Refusal;
 use dn_domain::reject_sheet::RejectSheet;
 use dn_domain::rights_record::{RightsFile, RightsLine, RightsRow};
-use dn_domain::table::Cells;
+use dn_domain::table::{Cells, Rows};
 use dn_domain::video_report::{ReportLine, VideoReport};
 use tokio_util::sync::CancellationToken;
 
@@ -154,9 +156,9 @@ pub(crate) async fn read_file<S: Send + 'static>(
     (Some(state), file)
 }
 
-/// Reads to the end; `$take` sees each row and says what is wrong with it, `$misfit` is told of rows that are none.
+/// Reads to the end; `$take` sees each row and says what is wrong with it.
 macro_rules! rows {
-    ($report:ident, $line:ident, $watch:ident, $take:expr, $misfit:expr) => {{
+    ($report:ident, $line:ident, $watch:ident, $take:expr) => {{
         $watch.headers = $report.headers().to_vec();
         while let Some(line) = $report.next_row()? {
             match line {
@@ -165,15 +167,74 @@ macro_rules! rows {
                         $watch.reject(fault.line, row.fields(), fault.code, &fault.reason)?;
                     }
                 }
-                $line::Bad(row) => {
-                    $misfit();
-                    $watch.reject(row.line(), row.cells(), row.code, &row.reason)?;
-                }
+                $line::Bad(row) => $watch.reject(row.line(), row.cells(), row.code, &row.reason)?,
             }
             $watch.pass()?;
         }
         Ok(())
     }};
+}
+
+/// Reads a report to its end into the week, in two threads; `$take` sees each row.
+macro_rules! report_rows {
+    ($report:ident, $line:ident, $source:ident, $gather:ident, $watch:ident, $take:expr) => {{
+        $gather.begin($source, &$report.missing_columns());
+        $watch.headers = $report.headers().to_vec();
+        let columns = $report.columns();
+        in_two(
+            move |rows| $report.next_rows(rows),
+            |rows| {
+                for line in columns.lines(rows) {
+                    match line {
+                        $line::Row(row) => {
+                            if let Err(fault) = $take(&mut *$gather, &row) {
+                                $watch.reject(fault.line, row.fields(), fault.code, &fault.reason)?;
+                            }
+                        }
+                        $line::Bad(row) => {
+                            $gather.misfit($source);
+                            $watch.reject(row.line(), row.cells(), row.code, &row.reason)?;
+                        }
+                    }
+                    $watch.pass()?;
+                }
+                Ok(())
+            },
+        )
+    }};
+}
+
+/// So many lots of rows may be read ahead.
+const READ_AHEAD: usize = 4;
+
+/// Reads rows on a thread of its own while the ones before are taken: finding the cells of a gigabyte is as much work
+/// as deciding about them.
+fn in_two(
+    mut read: impl FnMut(&mut Rows) -> Result<(), Refusal> + Send,
+    mut take: impl FnMut(&Rows) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    std::thread::scope(|scope| {
+        let (full, to_take) = mpsc::sync_channel(READ_AHEAD);
+        let (empty, to_fill) = mpsc::channel::<Rows>();
+        scope.spawn(move || {
+            loop {
+                let mut rows = to_fill.try_recv().unwrap_or_default();
+                let read = read(&mut rows).map(|()| rows);
+                let is_last = read.as_ref().map_or(true, Rows::is_empty);
+                // Nobody takes any more where the taking failed.
+                if full.send(read).is_err() || is_last {
+                    return;
+                }
+            }
+        });
+        for rows in to_take {
+            let rows = rows?;
+            take(&rows)?;
+            // The reader has ended where nobody fills them again.
+            let _ = empty.send(rows);
+        }
+        Ok(())
+    })
 }
 
 /// Reads one of the four reports into the week.
@@ -184,31 +245,58 @@ pub(crate) fn read_report(
     gather: &mut Gather,
     watch: &mut Watch,
 ) -> anyhow::Result<()> {
-    // Each closure borrows the week for one row alone.
-    let gather = std::cell::RefCell::new(gather);
-    let misfit = || gather.borrow_mut().misfit(source);
     match source {
         Source::Assets => {
             let mut report = AssetReport::open(name, text)?;
-            gather.borrow_mut().begin(source, &report.missing_columns());
-            rows!(report, AssetLine, watch, |row| gather.borrow_mut().asset(row), misfit)
+            report_rows!(report, AssetLine, source, gather, watch, Gather::asset)
         }
         Source::Videos => {
             let mut report = VideoReport::open(name, text)?;
-            gather.borrow_mut().begin(source, &report.missing_columns());
-            rows!(report, ReportLine, watch, |row| gather.borrow_mut().video(row), misfit)
+            report_rows!(report, ReportLine, source, gather, watch, Gather::video)
         }
-        Source::Claims => {
-            let mut report = ClaimReport::open(name, text)?;
-            gather.borrow_mut().begin(source, &report.missing_columns());
-            rows!(report, ClaimLine, watch, |row| gather.borrow_mut().claim(row), misfit)
-        }
+        Source::Claims => read_claims(ClaimReport::open(name, text)?, gather, watch),
         Source::Conflicts => {
             let mut report = ConflictReport::open(name, text)?;
-            gather.borrow_mut().begin(source, &report.missing_columns());
-            rows!(report, ConflictLine, watch, |row| gather.borrow_mut().conflict(row), misfit)
+            report_rows!(report, ConflictLine, source, gather, watch, Gather::conflict)
         }
     }
+}
+
+/// Reads the claim report: its rows are taken many at once.
+fn read_claims(mut report: ClaimReport<Text>, gather: &mut Gather, watch: &mut Watch) -> anyhow::Result<()> {
+    gather.begin(Source::Claims, &report.missing_columns());
+    watch.headers = report.headers().to_vec();
+    let columns = report.columns();
+    in_two(
+        move |rows| report.next_rows(rows),
+        |rows| {
+            let mut good = Vec::with_capacity(rows.len());
+            for line in columns.lines(rows) {
+                match line {
+                    ClaimLine::Row(row) => good.push(row),
+                    ClaimLine::Bad(row) => {
+                        // The rejected rows stand in the order of the report.
+                        take_claims(&mut good, gather, watch)?;
+                        gather.misfit(Source::Claims);
+                        watch.reject(row.line(), row.cells(), row.code, &row.reason)?;
+                    }
+                }
+                watch.pass()?;
+            }
+            take_claims(&mut good, gather, watch)
+        },
+    )
+}
+
+fn take_claims(rows: &mut Vec<ClaimRow<'_>>, gather: &mut Gather, watch: &mut Watch) -> anyhow::Result<()> {
+    let mut kept = Ok(());
+    gather.claims(rows, &mut |row, fault| {
+        if kept.is_ok() {
+            kept = watch.reject(fault.line, row.fields(), fault.code, &fault.reason);
+        }
+    });
+    rows.clear();
+    kept
 }
 
 /// Reads a platform file into the platforms' weeks.
@@ -219,13 +307,7 @@ pub(crate) fn read_platform(
     watch: &mut Watch,
 ) -> anyhow::Result<()> {
     let mut file = PlatformFile::open(name, text)?;
-    rows!(
-        file,
-        PlatformLine,
-        watch,
-        |row: &PlatformRow<'_>| { row.value().map(|value| weeks.add(&value)) },
-        || ()
-    )
+    rows!(file, PlatformLine, watch, |row: &PlatformRow<'_>| { row.value().map(|value| weeks.add(&value)) })
 }
 
 /// Reads rights records into a book.
@@ -236,5 +318,5 @@ pub(crate) fn read_rights(
     watch: &mut Watch,
 ) -> anyhow::Result<()> {
     let mut file = RightsFile::open(name, text)?;
-    rows!(file, RightsLine, watch, |row: &RightsRow<'_>| row.record().map(|record| book.add(&record)), || ())
+    rows!(file, RightsLine, watch, |row: &RightsRow<'_>| row.record().map(|record| book.add(&record)))
 }

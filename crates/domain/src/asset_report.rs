@@ -10,7 +10,7 @@ use crate::number;
 pub use crate::number::NumberError;
 use crate::refusal::{Refusal, RefusalKind};
 use crate::report_kind::{ReportKind, expect_kind};
-use crate::table::{BadRow, Cells, Next, Optional, Place, Table, optional_cells, optional_columns};
+use crate::table::{BadRow, Cells, Optional, Place, Table, optional_cells, optional_columns, report};
 
 /// The columns that must be there.
 pub const REQUIRED: [&str; 3] = ["asset_id", "asset_type", "active_claims"];
@@ -60,15 +60,17 @@ optional_columns! {
 }
 
 optional_cells!(AssetRow, AssetColumn);
+report!(AssetReport, AssetLine, AssetRow, AssetColumns, AssetColumn);
 
 /// An asset report being read.
 pub struct AssetReport<R: Read> {
     table: Table<R>,
-    columns: Columns,
+    columns: AssetColumns,
 }
 
+/// Where the report has its columns.
 #[derive(Debug, Clone)]
-struct Columns {
+pub struct AssetColumns {
     asset_id: usize,
     asset_type: usize,
     active_claims: usize,
@@ -88,7 +90,7 @@ pub enum AssetLine<'a> {
 #[derive(Clone, Copy)]
 pub struct AssetRow<'a> {
     cells: Cells<'a>,
-    columns: &'a Columns,
+    columns: &'a AssetColumns,
     place: Place,
 }
 
@@ -110,7 +112,7 @@ impl<R: Read> AssetReport<R> {
                 .in_column(active_claims)
                 .at_line(1));
         }
-        let columns = Columns {
+        let columns = AssetColumns {
             asset_id,
             asset_type,
             active_claims: table.required(active_claims)?,
@@ -118,32 +120,6 @@ impl<R: Read> AssetReport<R> {
             optional: Optional::find::<R, AssetColumn>(&table),
         };
         Ok(Self { table, columns })
-    }
-
-    /// The next line, none at the end, which may refuse the report as a whole.
-    pub fn next_row(&mut self) -> Result<Option<AssetLine<'_>>, Refusal> {
-        match self.table.next()? {
-            Next::End => {
-                self.table.check_end()?;
-                Ok(None)
-            }
-            Next::Misfit => Ok(Some(AssetLine::Bad(self.table.misfit()))),
-            Next::Row => Ok(Some(AssetLine::Row(AssetRow {
-                cells: self.table.cells(),
-                columns: &self.columns,
-                place: self.table.place(),
-            }))),
-        }
-    }
-
-    /// The optional columns that this report does not have, by name.
-    pub fn missing_columns(&self) -> Vec<&'static str> {
-        self.columns.optional.missing::<AssetColumn>()
-    }
-
-    /// The column names as they stand in the file.
-    pub fn headers(&self) -> &[String] {
-        self.table.headers()
     }
 
     /// Reads the report to its end and counts it.

@@ -8,7 +8,7 @@ use crate::id::{AssetId, ChannelId, ClaimId, IdError, VideoId};
 use crate::printable::printable;
 use crate::refusal::Refusal;
 use crate::report_kind::{ReportKind, expect_kind};
-use crate::table::{BadRow, Cells, Next, Optional, Place, Table, optional_cells, optional_columns};
+use crate::table::{BadRow, Cells, Optional, Place, Table, optional_cells, optional_columns, report};
 
 /// The columns that must be there; besides, one of `claim_type` and `claim_origin`.
 pub const REQUIRED: [&str; 3] = ["claim_id", "channel_id", "claim_status"];
@@ -82,15 +82,17 @@ optional_columns! {
 }
 
 optional_cells!(ClaimRow, ClaimColumn);
+report!(ClaimReport, ClaimLine, ClaimRow, ClaimColumns, ClaimColumn);
 
 /// A claim report being read.
 pub struct ClaimReport<R: Read> {
     table: Table<R>,
-    columns: Columns,
+    columns: ClaimColumns,
 }
 
+/// Where the report has its columns.
 #[derive(Debug, Clone)]
-struct Columns {
+pub struct ClaimColumns {
     claim_id: usize,
     channel_id: usize,
     claim_status: usize,
@@ -113,7 +115,7 @@ pub enum ClaimLine<'a> {
 #[derive(Clone, Copy)]
 pub struct ClaimRow<'a> {
     cells: Cells<'a>,
-    columns: &'a Columns,
+    columns: &'a ClaimColumns,
     place: Place,
 }
 
@@ -123,7 +125,7 @@ impl<R: Read> ClaimReport<R> {
         let table = Table::open(file, source)?;
         expect_kind(&table, ReportKind::Claim)?;
         let [claim_id, channel_id, claim_status] = REQUIRED;
-        let columns = Columns {
+        let columns = ClaimColumns {
             claim_id: table.required(claim_id)?,
             channel_id: table.required(channel_id)?,
             claim_status: table.required(claim_status)?,
@@ -137,32 +139,6 @@ impl<R: Read> ClaimReport<R> {
             return Err(table.missing("claim_type"));
         }
         Ok(Self { table, columns })
-    }
-
-    /// The next line, none at the end, which may refuse the report as a whole.
-    pub fn next_row(&mut self) -> Result<Option<ClaimLine<'_>>, Refusal> {
-        match self.table.next()? {
-            Next::End => {
-                self.table.check_end()?;
-                Ok(None)
-            }
-            Next::Misfit => Ok(Some(ClaimLine::Bad(self.table.misfit()))),
-            Next::Row => Ok(Some(ClaimLine::Row(ClaimRow {
-                cells: self.table.cells(),
-                columns: &self.columns,
-                place: self.table.place(),
-            }))),
-        }
-    }
-
-    /// The optional columns that this report does not have, by name.
-    pub fn missing_columns(&self) -> Vec<&'static str> {
-        self.columns.optional.missing::<ClaimColumn>()
-    }
-
-    /// The column names as they stand in the file.
-    pub fn headers(&self) -> &[String] {
-        self.table.headers()
     }
 
     /// Reads the report to its end and counts it.
@@ -222,7 +198,12 @@ impl<'a> ClaimRow<'a> {
 
     /// `ACTIVE`, `INACTIVE`, `PENDING` or what YouTube may come to write, as it stands.
     pub fn claim_status(&self) -> Cow<'a, str> {
-        String::from_utf8_lossy(self.cells.trimmed(Some(self.columns.claim_status)))
+        String::from_utf8_lossy(self.claim_status_bytes())
+    }
+
+    /// The same, as bytes.
+    pub fn claim_status_bytes(&self) -> &'a [u8] {
+        self.cells.trimmed(Some(self.columns.claim_status))
     }
 
     /// What is claimed (`claim_type`); where the report has no such column or an empty cell, how the claim came about

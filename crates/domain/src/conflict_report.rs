@@ -6,7 +6,7 @@ use std::io::Read;
 use crate::id::{AssetId, IdError};
 use crate::refusal::Refusal;
 use crate::report_kind::{ReportKind, expect_kind};
-use crate::table::{BadRow, Cells, Next, Optional, Place, Table, optional_cells, optional_columns};
+use crate::table::{BadRow, Cells, Optional, Place, Table, optional_cells, optional_columns, report};
 
 /// The columns that must be there.
 pub const REQUIRED: [&str; 2] = ["asset_id", "conflicting_owner"];
@@ -54,15 +54,17 @@ optional_columns! {
 }
 
 optional_cells!(ConflictRow, ConflictColumn);
+report!(ConflictReport, ConflictLine, ConflictRow, ConflictColumns, ConflictColumn);
 
 /// A conflict report being read.
 pub struct ConflictReport<R: Read> {
     table: Table<R>,
-    columns: Columns,
+    columns: ConflictColumns,
 }
 
+/// Where the report has its columns.
 #[derive(Debug, Clone)]
-struct Columns {
+pub struct ConflictColumns {
     asset_id: usize,
     conflicting_owner: usize,
     optional: Optional,
@@ -80,7 +82,7 @@ pub enum ConflictLine<'a> {
 #[derive(Clone, Copy)]
 pub struct ConflictRow<'a> {
     cells: Cells<'a>,
-    columns: &'a Columns,
+    columns: &'a ConflictColumns,
     place: Place,
 }
 
@@ -93,38 +95,12 @@ impl<R: Read> ConflictReport<R> {
         let table = Table::open(file, source)?;
         expect_kind(&table, ReportKind::AssetConflict)?;
         let [asset_id, conflicting_owner] = REQUIRED;
-        let columns = Columns {
+        let columns = ConflictColumns {
             asset_id: table.required(asset_id)?,
             conflicting_owner: table.required(conflicting_owner)?,
             optional: Optional::find::<R, ConflictColumn>(&table),
         };
         Ok(Self { table, columns })
-    }
-
-    /// The next line, none at the end, which may refuse the report as a whole.
-    pub fn next_row(&mut self) -> Result<Option<ConflictLine<'_>>, Refusal> {
-        match self.table.next()? {
-            Next::End => {
-                self.table.check_end()?;
-                Ok(None)
-            }
-            Next::Misfit => Ok(Some(ConflictLine::Bad(self.table.misfit()))),
-            Next::Row => Ok(Some(ConflictLine::Row(ConflictRow {
-                cells: self.table.cells(),
-                columns: &self.columns,
-                place: self.table.place(),
-            }))),
-        }
-    }
-
-    /// The optional columns that this report does not have, by name.
-    pub fn missing_columns(&self) -> Vec<&'static str> {
-        self.columns.optional.missing::<ConflictColumn>()
-    }
-
-    /// The column names as they stand in the file.
-    pub fn headers(&self) -> &[String] {
-        self.table.headers()
     }
 }
 

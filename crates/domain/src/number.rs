@@ -57,6 +57,10 @@ pub fn flag(cell: &[u8]) -> Option<bool> {
 /// A length in whole seconds, written as seconds (a fraction is cut off) or as `m:ss` or `h:mm:ss`; none where the
 /// cell is empty or nothing of the kind.
 pub fn seconds(cell: &[u8]) -> Option<u32> {
+    if let (1..=9, true) = (cell.len(), cell.iter().all(u8::is_ascii_digit)) {
+        // What stands there in millions of rows.
+        return Some(cell.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0')));
+    }
     let text = std::str::from_utf8(cell).ok()?;
     if text.contains(':') {
         let mut total = 0_u32;

@@ -8,7 +8,10 @@
 mod cells;
 mod header;
 mod optional;
+mod print;
 mod records;
+mod report;
+mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +21,9 @@ pub use cells::{BadRow, Cells};
 pub(crate) use header::column_key;
 pub(crate) use optional::{Optional, OptionalColumn, optional_cells, optional_columns};
 pub use records::{MAX_FIELD_BYTES, MAX_RECORD_BYTES};
+pub(crate) use report::report;
+pub(crate) use rows::Line;
+pub use rows::Rows;
 
 use crate::refusal::{Refusal, RefusalKind};
 use header::Header;
@@ -120,6 +126,21 @@ impl<R: Read> Table<R> {
         Ok(Next::Misfit)
     }
 
+    /// Reads rows until there are enough to be handed on; none at the end, which may refuse the file as a whole.
+    pub fn fill(&mut self, rows: &mut Rows) -> Result<(), Refusal> {
+        rows.restart(self.headers().len());
+        while !rows.is_full() {
+            if self.next()? == Next::End {
+                if rows.is_empty() {
+                    self.check_end()?;
+                }
+                break;
+            }
+            rows.push(self.cells(), self.place());
+        }
+        Ok(())
+    }
+
     /// The checks that need the whole file: that there was a row, and that rows seldom had a wrong number of fields.
     pub fn check_end(&self) -> Result<(), Refusal> {
         if self.record == 0 {
@@ -178,14 +199,7 @@ impl<R> Table<R> {
 
     /// The current row as one with a wrong number of fields.
     pub fn misfit(&self) -> BadRow<'_> {
-        let cells = self.cells();
-        BadRow {
-            cells,
-            record: self.record,
-            line: self.records.line(),
-            code: WRONG_FIELD_COUNT,
-            reason: format!("the row has {} fields, the header {}", cells.len(), self.headers().len()),
-        }
+        wrong_field_count(self.cells(), self.place(), self.headers().len())
     }
 
     pub fn refusal(
@@ -210,5 +224,16 @@ impl<R> Table<R> {
     /// The refusal of a file without a column.
     pub fn missing(&self, name: &str) -> Refusal {
         self.header.missing(name)
+    }
+}
+
+/// A row with another number of fields than the header.
+fn wrong_field_count(cells: Cells<'_>, place: Place, expected: usize) -> BadRow<'_> {
+    BadRow {
+        cells,
+        record: place.record,
+        line: place.line,
+        code: WRONG_FIELD_COUNT,
+        reason: format!("the row has {} fields, the header {expected}", cells.len()),
     }
 }

@@ -10,7 +10,7 @@ use std::io::Read;
 use crate::id::{ChannelId, IdError, VideoId};
 use crate::refusal::Refusal;
 use crate::report_kind::{ReportKind, expect_kind};
-use crate::table::{BadRow, Cells, Next, Optional, Place, Table, optional_cells, optional_columns};
+use crate::table::{BadRow, Cells, Optional, Place, Table, optional_cells, optional_columns, report};
 
 /// The columns that must be there.
 pub const REQUIRED: [&str; 4] = ["video_id", "channel_id", "asset_id", "custom_id"];
@@ -95,15 +95,17 @@ optional_columns! {
 }
 
 optional_cells!(VideoRow, VideoColumn);
+report!(VideoReport, ReportLine, VideoRow, VideoColumns, VideoColumn);
 
 /// A video report being read.
 pub struct VideoReport<R: Read> {
     table: Table<R>,
-    columns: Columns,
+    columns: VideoColumns,
 }
 
+/// Where the report has its columns.
 #[derive(Debug, Clone)]
-struct Columns {
+pub struct VideoColumns {
     video_id: usize,
     channel_id: usize,
     asset_id: usize,
@@ -126,7 +128,7 @@ pub enum ReportLine<'a> {
 #[derive(Clone, Copy)]
 pub struct VideoRow<'a> {
     cells: Cells<'a>,
-    columns: &'a Columns,
+    columns: &'a VideoColumns,
     place: Place,
 }
 
@@ -136,7 +138,7 @@ impl<R: Read> VideoReport<R> {
         let table = Table::open(file, source)?;
         expect_kind(&table, ReportKind::Video)?;
         let [video_id, channel_id, asset_id, custom_id] = REQUIRED;
-        let columns = Columns {
+        let columns = VideoColumns {
             video_id: table.required(video_id)?,
             channel_id: table.required(channel_id)?,
             asset_id: table.required(asset_id)?,
@@ -147,33 +149,6 @@ impl<R: Read> VideoReport<R> {
             optional: Optional::find::<R, VideoColumn>(&table),
         };
         Ok(Self { table, columns })
-    }
-
-    /// The next line, none at the end. The end itself may refuse the report: when there was no row at all, or when
-    /// more than 1 % of the rows had a wrong number of fields. So nothing may be written before the end was seen.
-    pub fn next_row(&mut self) -> Result<Option<ReportLine<'_>>, Refusal> {
-        match self.table.next()? {
-            Next::End => {
-                self.table.check_end()?;
-                Ok(None)
-            }
-            Next::Misfit => Ok(Some(ReportLine::Bad(self.table.misfit()))),
-            Next::Row => Ok(Some(ReportLine::Row(VideoRow {
-                cells: self.table.cells(),
-                columns: &self.columns,
-                place: self.table.place(),
-            }))),
-        }
-    }
-
-    /// The optional columns that this report does not have, by name.
-    pub fn missing_columns(&self) -> Vec<&'static str> {
-        self.columns.optional.missing::<VideoColumn>()
-    }
-
-    /// The column names as they stand in the file.
-    pub fn headers(&self) -> &[String] {
-        self.table.headers()
     }
 
     /// The report's name as it was given.
@@ -215,8 +190,12 @@ impl<'a> VideoRow<'a> {
 
     /// The video's title with bad bytes replaced; empty where the report has no titles. Hostile text.
     pub fn title(&self) -> Cow<'a, str> {
-        let cell = self.columns.title.and_then(|index| self.cells.get(index));
-        String::from_utf8_lossy(cell.unwrap_or_default())
+        String::from_utf8_lossy(self.title_bytes())
+    }
+
+    /// The same as it stands.
+    pub fn title_bytes(&self) -> &'a [u8] {
+        self.columns.title.and_then(|index| self.cells.get(index)).unwrap_or_default()
     }
 
     /// The claim's cell as it stands: one claim ID, several separated by `|`, or nothing.

@@ -268,17 +268,20 @@ impl History {
         };
         anyhow::ensure!(is_name(&entry.run_id), "{:?} is no run's id", entry.run_id);
         let week = entry.snapshot.week;
-        let whole = if self.ask(move |tables| tables.is_whole(week)).await? {
+        let keeping = if self.ask(move |tables| tables.is_whole(week)).await? {
             let snapshot = Arc::clone(&entry.snapshot);
-            let (path, sha256) =
-                tokio::task::spawn_blocking(move || keep(&snapshot)).await?.context("the whole week")?;
-            Some((WholeWeek { object: format!("{week}-{}.week", entry.run_id), sha256 }, path))
+            Some(tokio::task::spawn_blocking(move || keep(&snapshot)))
         } else {
             None
         };
-        let named = whole.as_ref().map(|(whole, _)| whole.clone());
-        self.ask(move |tables| tables.record(&entry, named.as_ref())).await?;
-        if let Some((whole, path)) = whole {
+        let object = format!("{week}-{}.week", entry.run_id);
+        // The file is written beside the rows: either takes a second for a million videos.
+        self.ask(move |tables| tables.record(&entry)).await?;
+        if let Some(keeping) = keeping {
+            let (path, sha256) = keeping.await?.context("the whole week")?;
+            let whole = WholeWeek { object, sha256 };
+            let named = whole.clone();
+            self.ask(move |tables| tables.name_whole(week, &named)).await?;
             self.waiting.retain(|(other, _)| other.object != whole.object);
             self.waiting.push((whole, path));
         }

@@ -34,13 +34,13 @@ impl Tables {
 
     /// Records a week in place of whatever there was of it, and takes off what is too old. The same entry twice leaves
     /// the same content.
-    pub(super) fn record(&mut self, entry: &Entry, whole: Option<&WholeWeek>) -> Result<(), HistoryError> {
+    pub(super) fn record(&mut self, entry: &Entry) -> Result<(), HistoryError> {
         let week = number_of(entry.snapshot.week);
         let transaction = self.connection.transaction()?;
         transaction.execute_batch("CREATE TEMP TABLE IF NOT EXISTS gone (number INTEGER PRIMARY KEY)")?;
         let seen = first_seen(&transaction, entry)?;
         clear(&transaction, week, week)?;
-        write_week(&transaction, entry, whole)?;
+        write_week(&transaction, entry)?;
         write_reports(&transaction, entry)?;
         write_totals(&transaction, entry)?;
         write_alerts(&transaction, entry)?;
@@ -58,6 +58,15 @@ impl Tables {
         )?;
         transaction.commit()?;
         self.give_back_room()
+    }
+
+    /// Says where the whole of a week that is recorded lies.
+    pub(super) fn name_whole(&mut self, week: Week, whole: &WholeWeek) -> Result<(), HistoryError> {
+        self.connection.execute(
+            "UPDATE week SET object = ?2, sha256 = ?3 WHERE week = ?1",
+            params![number_of(week), whole.object, whole.sha256],
+        )?;
+        Ok(())
     }
 
     fn give_back_room(&self) -> Result<(), HistoryError> {
@@ -107,20 +116,14 @@ fn sweep(transaction: &Transaction<'_>) -> Result<(), HistoryError> {
     Ok(())
 }
 
-fn write_week(
-    transaction: &Transaction<'_>,
-    entry: &Entry,
-    whole: Option<&WholeWeek>,
-) -> Result<(), HistoryError> {
+fn write_week(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), HistoryError> {
     let totals = &entry.totals;
     transaction.execute(
-        "INSERT INTO week VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO week VALUES (?1, ?2, ?3, NULL, NULL, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             number_of(entry.snapshot.week),
             entry.run_id,
             entry.generated_at,
-            whole.map(|whole| &whole.object),
-            whole.map(|whole| &whole.sha256),
             stored(totals.assets),
             stored(totals.videos),
             stored(totals.claims),

@@ -19,7 +19,9 @@ const CACHE_KIB: i32 = 16 * 1024;
 /// Opens the local copy of the database, looks whether it holds together, and brings it to the newest form.
 pub(super) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, HistoryError> {
     let is_new = !path.exists();
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    // Who asks holds the tables alone: locks of its own would be taken millions of times for nothing.
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     // The copy is thrown away if this process dies, so nothing of it need survive a loss of power.
     connection.pragma_update(None, "synchronous", "OFF")?;

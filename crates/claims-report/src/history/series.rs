@@ -24,8 +24,11 @@ pub trait Point: Sized {
     /// Its columns behind week and subject.
     const COLUMNS: &'static [&'static str];
 
+    /// As many numbers as there are columns.
+    type Cells: IntoIterator<Item = Option<u64>>;
+
     /// The numbers in the order of the columns.
-    fn cells(&self) -> Vec<Option<u64>>;
+    fn cells(&self) -> Self::Cells;
 
     /// The numbers of a row, from a column on.
     fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self>;
@@ -44,8 +47,10 @@ macro_rules! series {
             const TABLE: &'static str = $table;
             const COLUMNS: &'static [&'static str] = &[$(stringify!($field)),*];
 
-            fn cells(&self) -> Vec<Option<u64>> {
-                vec![$(self.$field),*]
+            type Cells = [Option<u64>; [$(stringify!($field)),*].len()];
+
+            fn cells(&self) -> Self::Cells {
+                [$(self.$field),*]
             }
 
             fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
@@ -201,7 +206,7 @@ fn insert<'a, T, I: AsRef<str>, P: Point>(
     id: impl Fn(&'a T) -> I,
     point: impl Fn(&T) -> P,
 ) -> Result<(), HistoryError> {
-    let has_numbers = |entry: &&T| point(entry).cells().iter().any(Option::is_some);
+    let has_numbers = |entry: &&T| point(entry).cells().into_iter().any(|cell| cell.is_some());
     // Subject and position: 16 bytes for each entry, while they are put in order.
     let mut numbered: Vec<(u32, u32)> = Vec::new();
     let mut strangers: Vec<u32> = Vec::new();

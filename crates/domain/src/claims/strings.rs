@@ -52,23 +52,49 @@ impl Strings {
             return Text::EMPTY;
         }
         let whole = String::from_utf8_lossy(cell);
-        let text = &whole[..whole.floor_char_boundary(MAX_TEXT_BYTES)];
+        let text = cut(&whole);
         let hash = self.hasher.hash_one(text);
         let found =
             self.index.find(hash, |number| slice(&self.bytes, &self.ends, Text(*number)) == text).copied();
         if let Some(number) = found {
             return Text(number);
         }
-        let (Ok(number), Ok(end)) =
-            (u32::try_from(self.ends.len()), u32::try_from(self.bytes.len() + text.len()))
-        else {
-            return Text::EMPTY;
-        };
+        let Some(kept) = self.push(text) else { return Text::EMPTY };
+        let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
+        self.index.insert_unique(hash, kept.0, |number| hasher.hash_one(slice(bytes, ends, Text(*number))));
+        kept
+    }
+
+    /// Of a text that is kept and another the one that stands, as [`Self::first_of`] has it. Where the two are the
+    /// same, as they are in nearly all rows, nothing is looked up.
+    pub fn keep_first(&mut self, known: Text, cell: &[u8]) -> Text {
+        if self.stands(known, cell) { known } else { self.keep(cell) }
+    }
+
+    /// The same for texts that seldom occur twice (the titles of videos): one that does is kept twice, and none costs
+    /// what it takes to find it again.
+    pub fn keep_first_alone(&mut self, known: Text, cell: &[u8]) -> Text {
+        if self.stands(known, cell) {
+            return known;
+        }
+        let whole = String::from_utf8_lossy(cell);
+        self.push(cut(&whole)).unwrap_or(known)
+    }
+
+    /// Whether a text that is kept goes before another.
+    fn stands(&self, known: Text, cell: &[u8]) -> bool {
+        let held = self.get(known);
+        cell.is_empty()
+            || held.as_bytes() == cell
+            || (!held.is_empty() && held <= cut(&String::from_utf8_lossy(cell)))
+    }
+
+    fn push(&mut self, text: &str) -> Option<Text> {
+        let number = u32::try_from(self.ends.len()).ok()?;
+        let end = u32::try_from(self.bytes.len() + text.len()).ok()?;
         self.bytes.push_str(text);
         self.ends.push(end);
-        let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
-        self.index.insert_unique(hash, number, |number| hasher.hash_one(slice(bytes, ends, Text(*number))));
-        Text(number)
+        Some(Text(number))
     }
 
     /// Gives back the memory by which texts are found again. A text kept afterwards may stand twice, which costs its
@@ -100,6 +126,10 @@ impl Strings {
     }
 }
 
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_TEXT_BYTES)]
+}
+
 fn slice<'a>(bytes: &'a str, ends: &[u32], text: Text) -> &'a str {
     let at =
         |position: usize| ends.get(position).and_then(|end| usize::try_from(*end).ok()).unwrap_or_default();
@@ -127,6 +157,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn of_two_texts_the_first_stands_however_it_is_found(a: Vec<u8>, b in "[ab]{0,3}", same: bool) {
+            let b = if same { a.clone() } else { b.into_bytes() };
+            for alone in [false, true] {
+                let mut strings = Strings::default();
+                let (a, other) = (strings.keep(&a), strings.keep(&b));
+                let expected = strings.get(strings.first_of(a, other)).to_owned();
+                let found = if alone { strings.keep_first_alone(a, &b) } else { strings.keep_first(a, &b) };
+                prop_assert_eq!(strings.get(found), expected);
+            }
+        }
+
         #[test]
         fn every_text_comes_back(texts: Vec<String>) {
             let mut strings = Strings::default();

@@ -1,15 +1,58 @@
 //! The cells of a row as the reader lends them out.
 
+use super::print::{fingerprint, of_plain};
 use crate::printable::trim_blanks;
 
 /// The cells of one row, borrowed from the reader.
 #[derive(Clone, Copy)]
 pub struct Cells<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) ends: &'a [usize],
+    bytes: &'a [u8],
+    // Where each cell ends in `bytes`.
+    ends: &'a [usize],
+    // What stands between two cells: a comma, or nothing.
+    gap: usize,
+    fingerprint: Option<u64>,
 }
 
 impl<'a> Cells<'a> {
+    /// Cells that follow each other without anything between them.
+    pub(super) fn bare(bytes: &'a [u8], ends: &'a [usize]) -> Self {
+        Self { bytes, ends, gap: 0, fingerprint: None }
+    }
+
+    /// Cells with a comma between each two; where the fingerprint is not known, none of them holds a comma.
+    pub(super) fn joined(bytes: &'a [u8], ends: &'a [usize], fingerprint: Option<u64>) -> Self {
+        Self { bytes, ends, gap: 1, fingerprint }
+    }
+
+    /// Adds the cells with a comma between each two, however they were read, their bytes and where each ends; and gives
+    /// their fingerprint.
+    pub(super) fn join(&self, bytes: &mut Vec<u8>, ends: &mut Vec<usize>) -> u64 {
+        if self.gap == 1 {
+            bytes.extend_from_slice(self.bytes);
+            ends.extend_from_slice(self.ends);
+            return self.fingerprint();
+        }
+        let (start, ends_start) = (bytes.len(), ends.len());
+        for (index, cell) in self.iter().enumerate() {
+            if index > 0 {
+                bytes.push(b',');
+            }
+            bytes.extend_from_slice(cell);
+            ends.push(bytes.len() - start);
+        }
+        fingerprint(bytes.get(start..).unwrap_or_default(), ends.get(ends_start..).unwrap_or_default())
+    }
+
+    /// A fingerprint of the row, the same for the same cells in every run and however they were quoted.
+    pub fn fingerprint(&self) -> u64 {
+        match self.fingerprint {
+            Some(known) => known,
+            None if self.gap == 1 => of_plain(self.bytes),
+            None => self.join(&mut Vec::new(), &mut Vec::new()),
+        }
+    }
+
     /// How many cells the row has.
     pub fn len(&self) -> usize {
         self.ends.len()
@@ -25,7 +68,7 @@ impl<'a> Cells<'a> {
         let end = *self.ends.get(index)?;
         let start = match index {
             0 => 0,
-            _ => *self.ends.get(index - 1)?,
+            _ => *self.ends.get(index - 1)? + self.gap,
         };
         self.bytes.get(start..end)
     }
@@ -43,15 +86,12 @@ impl<'a> Cells<'a> {
 
     /// How many bytes the cells have together.
     pub(super) fn byte_count(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() - self.gap * self.ends.len().saturating_sub(1)
     }
 
     /// Whether no cell holds anything but blanks.
     pub(crate) fn are_blank(&self) -> bool {
-        match std::str::from_utf8(self.bytes) {
-            Ok(text) => trim_blanks(text).is_empty(),
-            Err(_) => false,
-        }
+        self.iter().all(|cell| std::str::from_utf8(cell).is_ok_and(|text| trim_blanks(text).is_empty()))
     }
 
     /// The cell of a column, without ASCII blanks around it; a column that is not there reads as empty.

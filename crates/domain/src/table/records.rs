@@ -23,6 +23,8 @@ pub(super) struct Records<R> {
     unread: std::ops::Range<usize>,
     source_ended: bool,
     bytes: Vec<u8>,
+    // Where the record that was read last stands in the buffer, if it has no quote and stands there whole.
+    plain: Option<std::ops::Range<usize>>,
     ends: Vec<usize>,
     byte_count: usize,
     end_count: usize,
@@ -49,6 +51,7 @@ impl<R: Read> Records<R> {
             unread: 0..0,
             source_ended: false,
             bytes: vec![0; 4096],
+            plain: None,
             ends: vec![0; 64],
             byte_count: 0,
             end_count: 0,
@@ -64,11 +67,14 @@ impl<R: Read> Records<R> {
 
     /// Reads the next record that is not an empty line; `None` at the end of the file.
     pub fn read(&mut self) -> Result<Option<Ended>, Refusal> {
-        (self.byte_count, self.end_count) = (0, 0);
+        (self.byte_count, self.end_count, self.plain) = (0, 0, None);
         if !self.pass_line_ends()? {
             return Ok(None);
         }
         self.record_line = self.lines.line;
+        if self.read_plain() {
+            return Ok(Some(Ended::WithLine));
+        }
         let mut raw_bytes = 0_usize;
         loop {
             if self.unread.is_empty() && !self.fill()? {
@@ -96,6 +102,23 @@ impl<R: Read> Records<R> {
                 ReadRecordResult::End => return Ok(None),
             }
         }
+    }
+
+    /// Takes a record without a quote where it stands in the buffer: of such a one every comma is a border. That is
+    /// what nearly all rows of a report are, and it takes a fraction of the grammar's time. False, and nothing has
+    /// happened, where the record is none of these or its end is not in the buffer yet.
+    fn read_plain(&mut self) -> bool {
+        let input = &self.buffer[self.unread.clone()];
+        let Some(length) = memchr::memchr3(b'\n', b'\r', b'"', input) else { return false };
+        if input[length] == b'"' || length > MAX_FIELD_BYTES {
+            return false;
+        }
+        let start = self.unread.start;
+        self.lines = LineCount { line: self.lines.line + 1, after_cr: input[length] == b'\r' };
+        self.end_count = find_borders(&input[..length], &mut self.ends);
+        self.plain = Some(start..start + length);
+        self.unread.start += length + 1;
+        true
     }
 
     /// Ends the last record of a file without a last line end. A quote that is still open takes the line end for
@@ -226,7 +249,11 @@ impl<R: Read> Records<R> {
 impl<R> Records<R> {
     /// The cells of the record that was read last.
     pub fn cells(&self) -> Cells<'_> {
-        Cells { bytes: &self.bytes[..self.byte_count], ends: &self.ends[..self.end_count] }
+        let ends = &self.ends[..self.end_count];
+        match &self.plain {
+            Some(place) => Cells::joined(&self.buffer[place.clone()], ends, None),
+            None => Cells::bare(&self.bytes[..self.byte_count], ends),
+        }
     }
 
     /// The physical line on which that record begins.
@@ -237,6 +264,39 @@ impl<R> Records<R> {
     fn refusal(&self, kind: RefusalKind, problem: impl Into<String>, remedy: impl Into<String>) -> Refusal {
         Refusal::new(&self.file, kind, problem, remedy)
     }
+}
+
+/// Finds where the cells of a line without quotes end, and says how many there are. Eight bytes at a time.
+fn find_borders(line: &[u8], ends: &mut Vec<usize>) -> usize {
+    const COMMAS: u64 = u64::from_ne_bytes([b','; 8]);
+    const LOW_BITS: u64 = u64::from_ne_bytes([0x7f; 8]);
+    let mut count = 0;
+    let mut add = |end: usize| {
+        if count == ends.len() {
+            ends.resize(ends.len() * 2, 0);
+        }
+        ends[count] = end;
+        count += 1;
+    };
+    let mut words = line.chunks_exact(8);
+    let mut start = 0;
+    for word in &mut words {
+        let word = u64::from_le_bytes(<[u8; 8]>::try_from(word).unwrap_or_default()) ^ COMMAS;
+        // The high bit of each byte that is nought, and of no other.
+        let mut hits = !(((word & LOW_BITS) + LOW_BITS) | word | LOW_BITS);
+        while hits != 0 {
+            add(start + (hits.trailing_zeros() / 8) as usize);
+            hits &= hits - 1;
+        }
+        start += 8;
+    }
+    for (offset, byte) in words.remainder().iter().enumerate() {
+        if *byte == b',' {
+            add(start + offset);
+        }
+    }
+    add(line.len());
+    count
 }
 
 /// Physical lines, whatever they end in: LF, CR LF or a lone CR, mixed in one file.

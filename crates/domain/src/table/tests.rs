@@ -111,3 +111,87 @@ fn the_nearest_name_is_told_by_its_changes(#[case] a: &str, #[case] b: &str, #[c
     assert_eq!(edit_distance(a, b), changes);
     assert_eq!(edit_distance(b, a), changes);
 }
+
+/// Gives one byte at a time, so that no record ever stands whole in the buffer.
+struct Bytewise<'a>(&'a [u8]);
+
+impl Read for Bytewise<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = buffer.len().min(1);
+        self.0.read(&mut buffer[..count])
+    }
+}
+
+type Seen = (bool, u64, u64, Vec<Vec<u8>>, u64);
+
+fn seen(source: impl Read) -> (Vec<Seen>, Option<String>) {
+    let mut rows = Vec::new();
+    let read = || -> Result<(), Refusal> {
+        let mut table = Table::open("x.csv", source)?;
+        loop {
+            let next = table.next()?;
+            if next == Next::End {
+                return table.check_end();
+            }
+            let (cells, place) = (table.cells(), table.place());
+            let is_row = next == Next::Row;
+            rows.push((is_row, place.record, place.line, cells.to_fields(), cells.fingerprint()));
+        }
+    };
+    let refused = read().err().map(|refusal| refusal.to_string());
+    (rows, refused)
+}
+
+fn seen_at_once(source: impl Read) -> (Vec<Seen>, Option<String>) {
+    let mut seen = Vec::new();
+    let read = || -> Result<(), Refusal> {
+        let mut table = Table::open("x.csv", source)?;
+        let mut rows = Rows::default();
+        loop {
+            table.fill(&mut rows)?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            seen.extend(rows.lines().map(|line| match line {
+                Line::Row(cells, place) => {
+                    (true, place.record, place.line, cells.to_fields(), cells.fingerprint())
+                }
+                Line::Misfit(bad) => {
+                    (false, bad.record, bad.line, bad.cells.to_fields(), bad.cells.fingerprint())
+                }
+            }));
+        }
+    };
+    let refused = read().err().map(|refusal| refusal.to_string());
+    (seen, refused)
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn a_row_reads_the_same_with_and_without_the_short_way(text in "(a,b,c\n)?([ab]{0,9}|,|,|,|\"|\r|\n|\r\n|\n| |\u{a0}){0,60}") {
+        let by_grammar = seen(Bytewise(text.as_bytes()));
+        proptest::prop_assert_eq!(&seen(text.as_bytes()), &by_grammar);
+        // What is read at once is refused before its last rows are handed on.
+        let (rows, refused) = seen_at_once(text.as_bytes());
+        proptest::prop_assert_eq!(&refused, &by_grammar.1);
+        let is_whole = rows.len() == by_grammar.0.len();
+        proptest::prop_assert!(by_grammar.0.starts_with(&rows) && (is_whole || refused.is_some()));
+    }
+}
+
+#[test]
+fn borders_are_found_wherever_they_stand_in_a_word() {
+    for commas in 0_u32..1 << 9 {
+        let line: Vec<u8> = (0..9)
+            .flat_map(|place| if commas >> place & 1 == 1 { &b","[..] } else { &b"-\xac\x2d"[..=place % 3] })
+            .copied()
+            .collect();
+        let line = [b"x".as_slice(), &line].concat();
+        let text = [b"a\n".as_slice(), &line, b"\n"].concat();
+        let (rows, _) = seen(text.as_slice());
+        let expected: Vec<Vec<u8>> = line.split(|byte| *byte == b',').map(<[u8]>::to_vec).collect();
+        assert_eq!(rows[0].3, expected);
+    }
+}

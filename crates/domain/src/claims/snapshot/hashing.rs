@@ -1,4 +1,4 @@
-//! Fingerprints of ids and rows that are the same in every run, so that this week's claims can be held against the
+//! Fingerprints of ids that are the same in every run, so that this week's claims can be held against the
 //! claims that last week's run stored.
 
 /// A 64-bit fingerprint (FNV-1a with a final mix, after the public-domain algorithms of Fowler, Noll and Vo, and of
@@ -7,24 +7,6 @@ pub(super) fn fingerprint(bytes: &[u8]) -> u64 {
     let mut hash = START;
     for byte in bytes {
         hash = (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
-    }
-    mix(hash)
-}
-
-/// The fingerprint of a row: its cells with their borders.
-pub(super) fn row_fingerprint<'a>(cells: impl Iterator<Item = &'a [u8]>) -> u64 {
-    let mut hash = START;
-    for cell in cells {
-        let mut words = cell.chunks_exact(8);
-        for word in &mut words {
-            let word = <[u8; 8]>::try_from(word).unwrap_or_default();
-            hash = mix(hash ^ u64::from_le_bytes(word)).wrapping_mul(PRIME);
-        }
-        for byte in words.remainder() {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
-        }
-        // A length ends each cell: ("ab", "c") is another row than ("a", "bc").
-        hash = (hash ^ u64::try_from(cell.len()).unwrap_or_default() ^ 0xff00).wrapping_mul(PRIME);
     }
     mix(hash)
 }
@@ -47,19 +29,11 @@ mod tests {
     fn a_fingerprint_never_changes_since_histories_hold_it() {
         assert_eq!(fingerprint(b"clm-1"), fingerprint(b"clm-1"));
         insta::assert_snapshot!(format!("{:016x}", fingerprint(b"clm-1")), @"9c8336004c31430c");
-        insta::assert_snapshot!(format!("{:016x}", row_fingerprint([&b"0123456789"[..], b"x"].into_iter())), @"e0f58b7e929eb052");
     }
 
     #[test]
     fn ids_that_follow_each_other_have_fingerprints_of_their_own() {
         let seen: BTreeSet<u64> = (0..100_000).map(|n| fingerprint(format!("clm-{n}").as_bytes())).collect();
         assert_eq!(seen.len(), 100_000);
-    }
-
-    #[test]
-    fn a_border_moved_is_another_row() {
-        let of = |cells: [&'static str; 2]| row_fingerprint(cells.iter().map(|cell| cell.as_bytes()));
-        assert_ne!(of(["ab", "c"]), of(["a", "bc"]));
-        assert_ne!(of(["", "x"]), of(["x", ""]));
     }
 }

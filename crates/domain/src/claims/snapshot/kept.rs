@@ -86,7 +86,7 @@ impl Snapshot {
             references: count(self.references.len()),
             claims: count(self.claims.len()),
         };
-        let mut out = Out { to: io::BufWriter::new(to), hash: Sha256::new() };
+        let mut out = Out { to: io::BufWriter::with_capacity(64 * 1024, to), sum: Sum::default() };
         let mut line = serde_json::to_vec(&head)?;
         line.push(b'\n');
         out.bytes(&line)?;
@@ -149,8 +149,8 @@ impl Snapshot {
             out.bytes(&claim.key().to_le_bytes())?;
             out.u32(claim.asset_and_state)?;
         }
-        let Out { mut to, hash } = out;
-        to.write_all(&hash.finalize())?;
+        let Out { mut to, sum } = out;
+        to.write_all(&sum.finish())?;
         to.into_inner().map_err(io::IntoInnerError::into_error)
     }
 
@@ -168,7 +168,7 @@ impl Snapshot {
 
     /// Reads a kept week. Whatever the bytes, this ends with a week that holds together or with an error.
     pub fn recall(from: impl Read) -> Result<Self, KeptError> {
-        let mut from = In { from: io::BufReader::new(from), hash: Sha256::new() };
+        let mut from = In { from: io::BufReader::with_capacity(64 * 1024, from), sum: Sum::default() };
         let head = from.head()?;
         if head.version != VERSION {
             return Err(KeptError::OtherVersion { found: head.version });
@@ -352,14 +352,39 @@ fn reference_counts(reference: &mut ReferenceState) -> [&mut u32; 5] {
     ]
 }
 
+/// The SHA-256 of bytes that come in millions of small pieces.
+#[derive(Default)]
+struct Sum {
+    hash: Sha256,
+    held: Vec<u8>,
+}
+
+impl Sum {
+    /// So many bytes are hashed at once.
+    const HELD_BYTES: usize = 16 * 1024;
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.held.extend_from_slice(bytes);
+        if self.held.len() >= Self::HELD_BYTES {
+            self.hash.update(&self.held);
+            self.held.clear();
+        }
+    }
+
+    fn finish(mut self) -> [u8; 32] {
+        self.hash.update(&self.held);
+        self.hash.finalize().into()
+    }
+}
+
 struct Out<W: Write> {
     to: io::BufWriter<W>,
-    hash: Sha256,
+    sum: Sum,
 }
 
 impl<W: Write> Out<W> {
     fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.hash.update(bytes);
+        self.sum.add(bytes);
         self.to.write_all(bytes)
     }
 
@@ -381,20 +406,20 @@ impl<W: Write> Out<W> {
 
 struct In<R: Read> {
     from: io::BufReader<R>,
-    hash: Sha256,
+    sum: Sum,
 }
 
 impl<R: Read> In<R> {
     fn head(&mut self) -> Result<Head, KeptError> {
         let mut line = Vec::new();
         io::BufRead::read_until(&mut self.from.by_ref().take(MAX_HEAD_BYTES), b'\n', &mut line)?;
-        self.hash.update(&line);
+        self.sum.add(&line);
         serde_json::from_slice(&line).map_err(|_| KeptError::Damaged("its first line says nothing of a week"))
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), KeptError> {
         self.from.read_exact(bytes)?;
-        self.hash.update(bytes);
+        self.sum.add(bytes);
         Ok(())
     }
 
@@ -434,7 +459,7 @@ impl<R: Read> In<R> {
     fn end(mut self) -> Result<(), KeptError> {
         let mut written = [0; 32];
         self.from.read_exact(&mut written)?;
-        if self.hash.finalize().as_slice() != written {
+        if self.sum.finish() != written {
             return Err(KeptError::Damaged("its bytes are not those that were written"));
         }
         match self.from.read(&mut [0])? {

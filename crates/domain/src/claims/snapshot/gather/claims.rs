@@ -1,0 +1,323 @@
+//! Rows of the claim report.
+
+use std::ops::RangeInclusive;
+
+use jiff::civil::Date;
+
+use super::super::hashing::fingerprint;
+use super::super::state::{
+    ClaimEntry, ClaimState, Known, OpenClaim, OpenStatus, OwnChannel, ReferenceState, SHORT_MATCH_SECONDS,
+    UploaderState,
+};
+use super::assets::OwnTexts;
+use super::claim_table::GatheredClaim;
+use super::entries::{at, at_mut};
+use super::{Gather, MAX_OPEN_CLAIMS, Place, Source, YOUNG_DAYS, add};
+use crate::calendar;
+use crate::claim_report::{ClaimColumn, ClaimRow};
+use crate::claims::risk::{Candidate, Sign, Signs};
+use crate::id::{AssetId, ChannelId};
+use crate::number;
+use crate::row_fault::RowFault;
+
+/// So many rows take each step together.
+const ROWS_AT_ONCE: usize = 64;
+
+impl Gather {
+    /// Takes a row of the claim report.
+    pub fn claim(&mut self, row: &ClaimRow<'_>) -> Result<(), RowFault> {
+        let mut refused = Ok(());
+        self.claims(std::slice::from_ref(row), &mut |_, fault| refused = Err(fault));
+        refused
+    }
+
+    /// Takes rows of the claim report; `refuse` is told of those that cannot be used.
+    ///
+    /// Every row asks for places all over some hundred megabytes. So a few rows at a time take each step together:
+    /// the looks into memory of one step do not wait for each other.
+    pub fn claims<'a>(&mut self, rows: &[ClaimRow<'a>], refuse: &mut dyn FnMut(&ClaimRow<'a>, RowFault)) {
+        for rows in rows.chunks(ROWS_AT_ONCE) {
+            self.take(rows, refuse);
+        }
+    }
+
+    fn take<'a>(&mut self, rows: &[ClaimRow<'a>], refuse: &mut dyn FnMut(&ClaimRow<'a>, RowFault)) {
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.clear();
+        let facts = self.reports.entry(Source::Claims).or_default();
+        for (index, row) in rows.iter().enumerate() {
+            let print = row.fields().fingerprint();
+            facts.rows += 1;
+            facts.fingerprint = facts.fingerprint.wrapping_add(print);
+            match PendingClaim::read(index, row, print, &self.days) {
+                Ok(claim) => pending.push(claim),
+                Err(fault) => {
+                    facts.rejected += 1;
+                    refuse(row, fault);
+                }
+            }
+        }
+        let (mut used, mut touched) = (0_u64, 0_u32);
+        for claim in &mut pending {
+            touched ^= self.claims.touch(claim.key);
+            claim.asset = claim.asset_id.map(|id| self.asset_position(id));
+        }
+        std::hint::black_box(touched);
+        let mut duplicates = 0;
+        pending.retain(|claim| {
+            let asset_and_state = ClaimEntry::new(claim.key, claim.asset, claim.state).asset_and_state;
+            let is_new =
+                self.claims.insert(GatheredClaim { key: claim.key, row: claim.row, asset_and_state });
+            duplicates += u64::from(!is_new);
+            used += u64::from(is_new);
+            is_new
+        });
+        if let Some(facts) = self.reports.get_mut(&Source::Claims) {
+            facts.used += used;
+            facts.duplicates += duplicates;
+        }
+        for claim in &mut pending {
+            claim.uploader = self.uploaders.position(
+                &self.hasher,
+                claim.channel,
+                |uploader| uploader.id,
+                || UploaderState::new(claim.channel),
+            );
+        }
+        self.find_references(rows, &pending);
+        for claim in &pending {
+            if let Some(row) = rows.get(claim.index) {
+                self.count(row, claim);
+            }
+        }
+        for (index, position) in std::mem::take(&mut self.pending_references) {
+            if let Some(claim) = pending.get(index) {
+                self.count_for_reference(position, claim);
+            }
+        }
+        self.pending = pending;
+    }
+
+    /// Counts a claim wherever it counts, but for its references.
+    fn count(&mut self, row: &ClaimRow<'_>, claim: &PendingClaim) {
+        if claim.state >= ClaimState::Pending {
+            self.keep_open(row, claim);
+        }
+        if claim.state == ClaimState::Active {
+            self.keep_candidate(row, claim);
+        }
+        self.count_for_asset(row, claim);
+        if let Some(uploader) = at_mut(&mut self.uploaders.entries, claim.uploader) {
+            add(&mut uploader.claims, true);
+            add(&mut uploader.claims_active, claim.state == ClaimState::Active);
+            add(&mut uploader.claims_inactive, claim.state == ClaimState::Inactive);
+            add(&mut uploader.claims_disputed, claim.state.is_disputed());
+            add(&mut uploader.claims_created, claim.is_created);
+            add(&mut uploader.claims_short, claim.is_short());
+        }
+        if claim.state >= ClaimState::Active && self.partners.contains(&claim.channel) {
+            self.count_for_own_channel(row, claim);
+        }
+    }
+
+    /// Finds the references of claims by their fingerprints: a reference is named in thousands of rows.
+    fn find_references(&mut self, rows: &[ClaimRow<'_>], pending: &[PendingClaim]) {
+        let (references, strings) = (&mut self.references, &mut self.strings);
+        for (index, claim) in pending.iter().enumerate() {
+            let Some(row) = rows.get(claim.index) else { continue };
+            for id in row.cell(ClaimColumn::ReferenceId).split(|byte| *byte == b'|') {
+                let id = id.trim_ascii();
+                if id.is_empty() {
+                    continue;
+                }
+                let print = fingerprint(id);
+                let position = references.position(
+                    &self.hasher,
+                    print,
+                    |reference| reference.print,
+                    || GatheredReference { print, state: ReferenceState::new(strings.keep(id), claim.asset) },
+                );
+                self.pending_references.push((index, position));
+            }
+        }
+    }
+
+    /// Keeps a claim that waits for somebody. Beyond [`MAX_OPEN_CLAIMS`] only those that an uploader objects to are kept:
+    /// nobody works down more, and memory must not grow with a report that is wrong.
+    fn keep_open(&mut self, row: &ClaimRow<'_>, claim: &PendingClaim) {
+        let status = OpenStatus::of(row.cell(ClaimColumn::StatusDetail));
+        if self.open_claims.len() >= MAX_OPEN_CLAIMS && status > OpenStatus::Disputed {
+            return;
+        }
+        let Ok(claim_id) = row.claim_id() else { return };
+        let day = |column| calendar::date(row.cell(column)).ok().flatten();
+        self.open_claims.push(OpenClaim {
+            claim_id,
+            status,
+            asset_id: claim.asset_id,
+            video_id: row.video_id().and_then(Result::ok),
+            channel_id: claim.channel,
+            created: day(ClaimColumn::CreatedDate),
+            views: claim.views.get().or(claim.engaged_views.get()),
+            uploaded: day(ClaimColumn::UploadDate),
+        });
+    }
+
+    /// Keeps a claim that may be disputed, where enough is at stake. What one uploaded oneself nobody disputes.
+    fn keep_candidate(&mut self, row: &ClaimRow<'_>, claim: &PendingClaim) {
+        let views = claim.views.get().or(claim.engaged_views.get()).unwrap_or_default();
+        let Some(candidates) = self.candidates.as_mut().filter(|them| them.may_take(views)) else { return };
+        let uploaded = calendar::date(row.cell(ClaimColumn::UploadDate)).ok().flatten();
+        let Some(there_since) = uploaded.or(claim.created) else { return };
+        let sunday = self.week.sunday();
+        let age = |day: Date| sunday.duration_since(day).as_hours() / 24 + 1;
+        let views_a_day = views / u64::try_from(age(there_since)).unwrap_or(1).max(1);
+        if !candidates.may_take(views_a_day) {
+            return;
+        }
+        let origin = row.cell(ClaimColumn::Origin).to_ascii_uppercase();
+        let says = |word: &[u8]| memchr::memmem::find(&origin, word).is_some();
+        if says(b"UPLOAD") {
+            return;
+        }
+        let Ok(claim_id) = row.claim_id() else { return };
+        let mut signs = Signs::default();
+        for (sign, holds) in [
+            (Sign::ShortMatch, claim.is_short()),
+            (Sign::BlockPolicy, !row.cell(ClaimColumn::PolicyBlock).is_empty()),
+            (Sign::UploaderPartner, self.partners.contains(&claim.channel)),
+            (Sign::YoungClaim, claim.created.is_some_and(|day| age(day) <= YOUNG_DAYS)),
+            (Sign::Shorts, number::flag(row.cell(ClaimColumn::IsShortsEligible)) == Some(true)),
+        ] {
+            if holds {
+                signs.add(sign);
+            }
+        }
+        candidates.add(Candidate {
+            claim_id,
+            asset: claim.asset,
+            video_id: row.video_id().and_then(Result::ok),
+            channel_id: claim.channel,
+            views_a_day,
+            signs,
+            is_manual: says(b"MANUAL") || says(b"DESCRIPTIVE"),
+        });
+    }
+
+    fn count_for_asset(&mut self, row: &ClaimRow<'_>, claim: &PendingClaim) {
+        let Some(position) = claim.asset else { return };
+        let Some(asset) = at_mut(&mut self.assets.entries, position) else { return };
+        asset.claimed_views = asset.claimed_views.plus(claim.views);
+        asset.claimed_engaged_views = asset.claimed_engaged_views.plus(claim.engaged_views);
+        add(&mut asset.claims_created, claim.is_created);
+        add(&mut asset.claims_short, claim.is_short());
+        let columns =
+            [ClaimColumn::CustomId, ClaimColumn::AssetTitle, ClaimColumn::Artist, ClaimColumn::Isrc];
+        OwnTexts(columns.map(|column| row.cell(column))).add(asset, &mut self.strings);
+    }
+
+    /// Counts a claim on a partner's channel, unless the partner made it by uploading.
+    fn count_for_own_channel(&mut self, row: &ClaimRow<'_>, claim: &PendingClaim) {
+        let origin = row.cell(ClaimColumn::Origin).to_ascii_lowercase();
+        let is_upload = match origin.as_slice() {
+            // An upload is no match of a reference.
+            b"" => row.cell(ClaimColumn::ReferenceId).is_empty(),
+            origin => memchr::memmem::find(origin, b"upload").is_some(),
+        };
+        if is_upload {
+            return;
+        }
+        let own = self.own_channels.entry(claim.channel).or_insert(OwnChannel {
+            channel: claim.channel,
+            held: 0,
+            created: 0,
+            first_asset: None,
+            views: Known::UNKNOWN,
+        });
+        add(&mut own.held, true);
+        add(&mut own.created, claim.is_created);
+        own.first_asset = own.first_asset.into_iter().chain(claim.asset_id).min();
+        own.views = own.views.plus(claim.views);
+    }
+
+    fn count_for_reference(&mut self, position: u32, claim: &PendingClaim) {
+        let assets = &self.assets.entries;
+        let id_of = |asset: Option<u32>| asset.and_then(|asset| at(assets, asset)).map(|asset| asset.id);
+        let Some(GatheredReference { state: reference, .. }) = at_mut(&mut self.references.entries, position)
+        else {
+            return;
+        };
+        if id_of(claim.asset).is_some_and(|id| id_of(reference.asset).is_none_or(|known| id < known)) {
+            reference.asset = claim.asset;
+        }
+        add(&mut reference.claims, true);
+        add(&mut reference.claims_active, claim.state == ClaimState::Active);
+        add(&mut reference.claims_inactive, claim.state == ClaimState::Inactive);
+        add(&mut reference.claims_disputed, claim.state.is_disputed());
+        add(&mut reference.claims_created, claim.is_created);
+        if let Some(length) = claim.length {
+            reference.lengths.add(length);
+        }
+    }
+}
+
+/// A reference while rows come.
+pub(super) struct GatheredReference {
+    pub print: u64,
+    pub state: ReferenceState,
+}
+
+/// What a row says of its claim in numbers, and where its things stand.
+pub(super) struct PendingClaim {
+    // Which of the rows that are taken together it is.
+    index: usize,
+    key: u64,
+    row: u32,
+    channel: ChannelId,
+    asset_id: Option<AssetId>,
+    views: Known,
+    engaged_views: Known,
+    state: ClaimState,
+    is_created: bool,
+    created: Option<Date>,
+    length: Option<u32>,
+    asset: Option<u32>,
+    uploader: u32,
+}
+
+impl PendingClaim {
+    fn read(
+        index: usize,
+        row: &ClaimRow<'_>,
+        print: u64,
+        days: &RangeInclusive<Date>,
+    ) -> Result<Self, RowFault> {
+        let place = Place(row.record(), row.line());
+        let number = |name, column| place.number(name, row.number(column)).map(Known::new);
+        let created = calendar::date(row.cell(ClaimColumn::CreatedDate))
+            .map_err(|error| place.fault("claim_created_date", "date_invalid", error.to_string()))?;
+        let lengths = [ClaimColumn::LongestMatch, ClaimColumn::MatchingDuration, ClaimColumn::MatchingLength];
+        Ok(Self {
+            index,
+            key: fingerprint(place.id("claim_id", row.claim_id_bytes())?),
+            row: u32::try_from(print >> 32).unwrap_or_default(),
+            channel: place.id("channel_id", row.channel_id())?,
+            asset_id: match row.asset_id_bytes() {
+                b"" => None,
+                cell => Some(place.id("asset_id", AssetId::parse_bytes(cell))?),
+            },
+            views: number("views", ClaimColumn::Views)?,
+            engaged_views: number("engaged_views", ClaimColumn::EngagedViews)?,
+            state: ClaimState::of(row.claim_status_bytes(), row.cell(ClaimColumn::StatusDetail)),
+            is_created: created.is_some_and(|day| days.contains(&day)),
+            created,
+            length: lengths.into_iter().find_map(|column| number::seconds(row.cell(column))),
+            asset: None,
+            uploader: u32::MAX,
+        })
+    }
+
+    fn is_short(&self) -> bool {
+        self.length.is_some_and(|length| length < SHORT_MATCH_SECONDS)
+    }
+}

@@ -1,0 +1,192 @@
+//! The end of the rows.
+
+use super::super::hashing::fingerprint;
+use super::super::state::AssetState;
+use super::super::state::{
+    ClaimEntry, ClaimState, ContestedVideo, Known, NO_ASSET, ReferenceState, Snapshot,
+};
+use super::claim_table::GatheredClaim;
+use super::entries::{at, at_mut};
+use super::{Gather, Source, add};
+use crate::claims::risk::{Candidate, Candidates};
+
+impl Gather {
+    /// The week, everything in the order of its ids and everything summed that needs all rows.
+    pub fn finish(self) -> Snapshot {
+        let Self {
+            week,
+            mut strings,
+            assets,
+            videos,
+            channels,
+            uploaders,
+            references,
+            claims,
+            mut open_claims,
+            own_channels,
+            mut contested,
+            candidates,
+            reports,
+            database,
+            ..
+        } = self;
+        strings.close();
+        drop((assets.index, videos.index, channels.index, uploaders.index, references.index));
+        let (mut assets, new_asset) = sorted(assets.entries, |asset| asset.id);
+        if let Some(database) = database {
+            // Only now is it sure that no report tells them.
+            for asset in assets.iter_mut().filter(|asset| asset.channel.is_none()) {
+                if let Some(carrier) = database.carrier(asset.id) {
+                    asset.carry(carrier);
+                    asset.told |= AssetState::CHANNEL_BY_DATABASE;
+                }
+            }
+        }
+        let (mut channels, new_channel) = sorted(channels.entries, |channel| channel.id);
+        let renumbered = |numbers: &[u32], old: Option<u32>| old.and_then(|old| at(numbers, old).copied());
+
+        // Of rows that disagree about one claim the highest state stands, and of its assets the first.
+        let claims = claims.into_sorted(
+            |claim| {
+                let entry = claim.entry();
+                let asset = renumbered(&new_asset, entry.asset());
+                let asset_and_state = ClaimEntry::new(claim.key, asset, entry.state()).asset_and_state;
+                GatheredClaim { asset_and_state, ..claim }
+            },
+            |claim| {
+                let entry = claim.entry();
+                (std::cmp::Reverse(entry.state()), entry.asset().unwrap_or(NO_ASSET))
+            },
+        );
+        for claim in &claims {
+            let Some(asset) = claim.asset().and_then(|asset| at_mut(&mut assets, asset)) else { continue };
+            add(&mut asset.claims, true);
+            add(&mut asset.claims_active, claim.state() == ClaimState::Active);
+            add(&mut asset.claims_inactive, claim.state() == ClaimState::Inactive);
+            add(&mut asset.claims_disputed, claim.state().is_disputed());
+        }
+
+        let mut videos = videos.entries;
+        videos.sort_unstable_by_key(|video| video.id);
+        for video in &mut videos {
+            video.asset = renumbered(&new_asset, video.asset);
+            video.channel = renumbered(&new_channel, Some(video.channel)).unwrap_or(video.channel);
+            if let Some(channel) = at_mut(&mut channels, video.channel) {
+                add(&mut channel.videos, true);
+                channel.views = channel.views.plus(video.views);
+                channel.engaged_views = channel.engaged_views.plus(video.engaged_views);
+            }
+        }
+
+        let mut uploaders = uploaders.entries;
+        uploaders.sort_unstable_by_key(|uploader| uploader.id);
+
+        let mut references: Vec<ReferenceState> =
+            references.entries.into_iter().map(|gathered| gathered.state).collect();
+        for reference in &mut references {
+            reference.asset = renumbered(&new_asset, reference.asset);
+        }
+        references.sort_unstable_by(|a, b| strings.get(a.id).cmp(strings.get(b.id)));
+
+        // Of rows that disagree about one claim the most pressing status stands.
+        open_claims.sort_unstable();
+        open_claims.dedup_by(|later, first| later.claim_id == first.claim_id);
+        // Of rows that name different owners, or channels, the first by name stands.
+        contested.sort_unstable_by(|a, b| {
+            let owners = |one: &ContestedVideo| strings.get(one.owners);
+            (a.video, owners(a).is_empty(), owners(a), a.channel).cmp(&(
+                b.video,
+                owners(b).is_empty(),
+                owners(b),
+                b.channel,
+            ))
+        });
+        contested.dedup_by_key(|one| one.video);
+
+        // Of rows that disagree another may say that somebody disputes it already, or that it is given up.
+        let is_active = |candidate: &Candidate| {
+            let key = fingerprint(candidate.claim_id.as_bytes());
+            let found = claims.binary_search_by_key(&key, ClaimEntry::key).ok();
+            found.and_then(|index| claims.get(index)).is_some_and(|claim| claim.state() == ClaimState::Active)
+        };
+        let mut candidates = candidates.map(Candidates::into_vec).unwrap_or_default();
+        candidates.retain(is_active);
+        for candidate in &mut candidates {
+            candidate.asset = renumbered(&new_asset, candidate.asset);
+        }
+
+        let mut snapshot = Snapshot {
+            week,
+            strings,
+            assets,
+            videos,
+            channels,
+            uploaders,
+            references,
+            claims,
+            open_claims,
+            own_channels: own_channels.into_values().collect(),
+            contested,
+            candidates,
+            reports,
+        };
+        snapshot.settle_facts(Source::Assets, self.asset_rows);
+        snapshot.settle_facts(Source::Videos, self.video_rows);
+        snapshot.settle_facts(Source::Conflicts, self.conflict_rows);
+        snapshot.settle_facts(Source::Claims, Vec::new());
+        snapshot
+    }
+}
+
+impl Snapshot {
+    /// Puts into a report's facts what is only known at the end.
+    fn settle_facts(&mut self, source: Source, mut rows: Vec<u64>) {
+        let Some(mut facts) = self.reports.remove(&source) else { return };
+        let row_count = rows.len();
+        rows.sort_unstable();
+        rows.dedup();
+        let repeated = u64::try_from(row_count - rows.len()).unwrap_or_default();
+        facts.duplicates += repeated;
+        facts.used -= repeated;
+        let sum = |numbers: &mut dyn Iterator<Item = Known>| numbers.fold(Known::UNKNOWN, Known::plus).get();
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        match source {
+            Source::Assets => {
+                let reported = || self.assets.iter().filter(|asset| asset.is_reported);
+                facts.entries = count(reported().count());
+                facts.views = sum(&mut reported().map(|asset| asset.daily_views));
+                facts.engaged_views = sum(&mut reported().map(|asset| asset.daily_engaged_views));
+                facts.active_claims = sum(&mut reported().map(|asset| asset.active_claims));
+            }
+            Source::Claims => {
+                facts.entries = count(self.claims.len());
+                facts.channels = count(self.uploaders.len());
+                facts.views = sum(&mut self.assets.iter().map(|asset| asset.claimed_views));
+                facts.engaged_views = sum(&mut self.assets.iter().map(|asset| asset.claimed_engaged_views));
+                let active = self.claims.iter().filter(|claim| claim.state() == ClaimState::Active);
+                facts.active_claims = Some(count(active.count()));
+            }
+            Source::Videos => {
+                facts.entries = count(self.videos.len());
+                facts.channels = count(self.channels.len());
+                facts.views = sum(&mut self.videos.iter().map(|video| video.views));
+                facts.engaged_views = sum(&mut self.videos.iter().map(|video| video.engaged_views));
+            }
+            Source::Conflicts => facts.entries = facts.used,
+        }
+        self.reports.insert(source, facts);
+    }
+}
+
+/// Sorts entries, and says for every old position the new one.
+fn sorted<T, K: Ord>(entries: Vec<T>, key: impl Fn(&T) -> K) -> (Vec<T>, Vec<u32>) {
+    let mut numbered: Vec<(u32, T)> = (0_u32..).zip(entries).collect();
+    numbered.sort_unstable_by_key(|(_, entry)| key(entry));
+    let mut new_positions = vec![0; numbered.len()];
+    for (new, (old, _)) in (0_u32..).zip(&numbered) {
+        if let Some(place) = at_mut(&mut new_positions, *old) {
+            *place = new;
+        }
+    }
+    (numbered.into_iter().map(|(_, entry)| entry).collect(), new_positions)
+}
