@@ -7,10 +7,10 @@ use anyhow::Context as _;
 use dn_core::store::{self, ObjectReader};
 use dn_core::task::{Context, InputError, ProgressStep, Scratch};
 use dn_domain::asset_report::{AssetLine, AssetReport};
-use dn_domain::claim_report::{ClaimLine, ClaimReport, ClaimRow};
+use dn_domain::claim_report::{ClaimLine, ClaimReport};
 use dn_domain::claims::platforms::PlatformWeeks;
 use dn_domain::claims::rights::RightsBook;
-use dn_domain::claims::snapshot::{Gather, Source};
+use dn_domain::claims::snapshot::{ClaimRows, Gather, Source};
 use dn_domain::conflict_report::{ConflictLine, ConflictReport};
 use dn_domain::platform_file::{PlatformFile, PlatformLine, PlatformRow};
 use dn_domain::refusal::Refusal;
@@ -180,9 +180,10 @@ macro_rules! report_rows {
     ($report:ident, $line:ident, $source:ident, $gather:ident, $watch:ident, $take:expr) => {{
         $gather.begin($source, &$report.missing_columns());
         $watch.headers = $report.headers().to_vec();
-        let columns = $report.columns();
+        let columns = $report.columns().clone();
         in_two(
             move |rows| $report.next_rows(rows),
+            Rows::is_empty,
             |rows| {
                 for line in columns.lines(rows) {
                     match line {
@@ -207,20 +208,21 @@ macro_rules! report_rows {
 /// So many lots of rows may be read ahead.
 const READ_AHEAD: usize = 4;
 
-/// Reads rows on a thread of its own while the ones before are taken: finding the cells of a gigabyte is as much work
-/// as deciding about them.
-fn in_two(
-    mut read: impl FnMut(&mut Rows) -> Result<(), Refusal> + Send,
-    mut take: impl FnMut(&Rows) -> anyhow::Result<()>,
+/// Reads rows on a thread of its own while the ones before are taken: finding the cells of a gigabyte and what they
+/// say is as much work as deciding about them.
+fn in_two<B: Default + Send>(
+    mut read: impl FnMut(&mut B) -> Result<(), Refusal> + Send,
+    is_empty: impl Fn(&B) -> bool + Send,
+    mut take: impl FnMut(&mut B) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     std::thread::scope(|scope| {
         let (full, to_take) = mpsc::sync_channel(READ_AHEAD);
-        let (empty, to_fill) = mpsc::channel::<Rows>();
+        let (empty, to_fill) = mpsc::channel::<B>();
         scope.spawn(move || {
             loop {
                 let mut rows = to_fill.try_recv().unwrap_or_default();
                 let read = read(&mut rows).map(|()| rows);
-                let is_last = read.as_ref().map_or(true, Rows::is_empty);
+                let is_last = read.as_ref().map_or(true, &is_empty);
                 // Nobody takes any more where the taking failed.
                 if full.send(read).is_err() || is_last {
                     return;
@@ -228,8 +230,8 @@ fn in_two(
             }
         });
         for rows in to_take {
-            let rows = rows?;
-            take(&rows)?;
+            let mut rows = rows?;
+            take(&mut rows)?;
             // The reader has ended where nobody fills them again.
             let _ = empty.send(rows);
         }
@@ -266,37 +268,22 @@ pub(crate) fn read_report(
 fn read_claims(mut report: ClaimReport<Text>, gather: &mut Gather, watch: &mut Watch) -> anyhow::Result<()> {
     gather.begin(Source::Claims, &report.missing_columns());
     watch.headers = report.headers().to_vec();
-    let columns = report.columns();
+    let (columns, days) = (report.columns().clone(), gather.days());
     in_two(
-        move |rows| report.next_rows(rows),
+        move |rows: &mut ClaimRows| rows.read_next(&mut report, &days),
+        ClaimRows::is_empty,
         |rows| {
-            let mut good = Vec::with_capacity(rows.len());
-            for line in columns.lines(rows) {
-                match line {
-                    ClaimLine::Row(row) => good.push(row),
-                    ClaimLine::Bad(row) => {
-                        // The rejected rows stand in the order of the report.
-                        take_claims(&mut good, gather, watch)?;
-                        gather.misfit(Source::Claims);
-                        watch.reject(row.line(), row.cells(), row.code, &row.reason)?;
-                    }
+            let count = rows.len();
+            gather.claims(rows, &columns, |line, fault| match (line, fault) {
+                (ClaimLine::Row(row), Some(fault)) => {
+                    watch.reject(fault.line, row.fields(), fault.code, &fault.reason)
                 }
-                watch.pass()?;
-            }
-            take_claims(&mut good, gather, watch)
+                (ClaimLine::Bad(row), _) => watch.reject(row.line(), row.cells(), row.code, &row.reason),
+                (ClaimLine::Row(_), None) => Ok(()),
+            })?;
+            (0..count).try_for_each(|_| watch.pass())
         },
     )
-}
-
-fn take_claims(rows: &mut Vec<ClaimRow<'_>>, gather: &mut Gather, watch: &mut Watch) -> anyhow::Result<()> {
-    let mut kept = Ok(());
-    gather.claims(rows, &mut |row, fault| {
-        if kept.is_ok() {
-            kept = watch.reject(fault.line, row.fields(), fault.code, &fault.reason);
-        }
-    });
-    rows.clear();
-    kept
 }
 
 /// Reads a platform file into the platforms' weeks.

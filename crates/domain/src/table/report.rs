@@ -33,8 +33,8 @@ macro_rules! report {
             }
 
             /// The columns, to read such lines by.
-            pub fn columns(&self) -> $columns {
-                self.columns.clone()
+            pub fn columns(&self) -> &$columns {
+                &self.columns
             }
 
             /// The optional columns that this report does not have, by name.
@@ -51,7 +51,12 @@ macro_rules! report {
         impl $columns {
             /// The lines that were read at once by a report with these columns, in their order.
             pub fn lines<'a>(&'a self, rows: &'a crate::table::Rows) -> impl Iterator<Item = $line<'a>> {
-                rows.lines().map(|line| match line {
+                (0..rows.len()).filter_map(|index| self.line(rows, index))
+            }
+
+            /// One of these lines.
+            pub fn line<'a>(&'a self, rows: &'a crate::table::Rows, index: usize) -> Option<$line<'a>> {
+                Some(match rows.line(index)? {
                     crate::table::Line::Row(cells, place) => $line::Row($row { cells, columns: self, place }),
                     crate::table::Line::Misfit(bad) => $line::Bad(bad),
                 })

@@ -61,19 +61,18 @@ impl Rows {
         self.marks.push(Mark { bytes_end: self.bytes.len(), ends_end: self.ends.len(), place, fingerprint });
     }
 
-    /// The rows in the file's order.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = Line<'_>> {
-        let (mut bytes_start, mut ends_start) = (0, 0);
-        self.marks.iter().map(move |mark| {
-            let bytes = self.bytes.get(bytes_start..mark.bytes_end).unwrap_or_default();
-            let ends = self.ends.get(ends_start..mark.ends_end).unwrap_or_default();
-            (bytes_start, ends_start) = (mark.bytes_end, mark.ends_end);
-            let cells = Cells::joined(bytes, ends, Some(mark.fingerprint));
-            if ends.len() == self.width {
-                Line::Row(cells, mark.place)
-            } else {
-                Line::Misfit(wrong_field_count(cells, mark.place, self.width))
-            }
+    /// One of the rows.
+    pub(crate) fn line(&self, index: usize) -> Option<Line<'_>> {
+        let mark = self.marks.get(index)?;
+        let before = index.checked_sub(1).and_then(|index| self.marks.get(index));
+        let (bytes_start, ends_start) = before.map_or((0, 0), |mark| (mark.bytes_end, mark.ends_end));
+        let bytes = self.bytes.get(bytes_start..mark.bytes_end)?;
+        let ends = self.ends.get(ends_start..mark.ends_end)?;
+        let cells = Cells::joined(bytes, ends, Some(mark.fingerprint));
+        Some(if ends.len() == self.width {
+            Line::Row(cells, mark.place)
+        } else {
+            Line::Misfit(wrong_field_count(cells, mark.place, self.width))
         })
     }
 }

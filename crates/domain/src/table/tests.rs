@@ -152,7 +152,7 @@ fn seen_at_once(source: impl Read) -> (Vec<Seen>, Option<String>) {
             if rows.is_empty() {
                 return Ok(());
             }
-            seen.extend(rows.lines().map(|line| match line {
+            seen.extend((0..rows.len()).filter_map(|index| rows.line(index)).map(|line| match line {
                 Line::Row(cells, place) => {
                     (true, place.record, place.line, cells.to_fields(), cells.fingerprint())
                 }

@@ -20,7 +20,7 @@ mod state;
 mod tests;
 
 pub use database::DatabaseVideos;
-pub use gather::{Gather, Source};
+pub use gather::{ClaimRows, Gather, Source};
 pub use kept::{KEPT_CLAIMS, KeptError};
 pub use state::{
     AssetState, ChannelState, ClaimEntry, ClaimState, ContestedVideo, Known, LengthCounts, OpenClaim,

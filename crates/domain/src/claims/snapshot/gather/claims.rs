@@ -1,6 +1,7 @@
 //! Rows of the claim report.
 
-use std::ops::RangeInclusive;
+use std::io::Read;
+use std::ops::{Range, RangeInclusive};
 
 use jiff::civil::Date;
 
@@ -14,11 +15,14 @@ use super::claim_table::GatheredClaim;
 use super::entries::{at, at_mut};
 use super::{Gather, MAX_OPEN_CLAIMS, Place, Source, YOUNG_DAYS, add};
 use crate::calendar;
-use crate::claim_report::{ClaimColumn, ClaimRow};
+use crate::claim_report::{ClaimColumn, ClaimColumns, ClaimLine, ClaimReport, ClaimRow};
 use crate::claims::risk::{Candidate, Sign, Signs};
+use crate::claims::strings::Text;
 use crate::id::{AssetId, ChannelId};
 use crate::number;
+use crate::refusal::Refusal;
 use crate::row_fault::RowFault;
+use crate::table::Rows;
 
 /// So many rows take each step together.
 const ROWS_AT_ONCE: usize = 64;
@@ -26,57 +30,78 @@ const ROWS_AT_ONCE: usize = 64;
 impl Gather {
     /// Takes a row of the claim report.
     pub fn claim(&mut self, row: &ClaimRow<'_>) -> Result<(), RowFault> {
-        let mut refused = Ok(());
-        self.claims(std::slice::from_ref(row), &mut |_, fault| refused = Err(fault));
-        refused
+        let mut references = Vec::new();
+        let print = row.fields().fingerprint();
+        let read = PendingClaim::read(0, row, print, &self.days, &mut references);
+        let mut claim = self.counted(Source::Claims, print, read)?;
+        self.take(std::slice::from_mut(&mut claim), &references, &|_| Some(*row));
+        Ok(())
     }
 
-    /// Takes rows of the claim report; `refuse` is told of those that cannot be used.
+    /// What [`ClaimRows`] are read for.
+    pub fn days(&self) -> RangeInclusive<Date> {
+        self.days.clone()
+    }
+
+    /// Takes rows of the claim report that were read at once by these columns; `refuse` is told of those that cannot be
+    /// used, in their order, and why where that is not the number of their fields.
     ///
     /// Every row asks for places all over some hundred megabytes. So a few rows at a time take each step together:
     /// the looks into memory of one step do not wait for each other.
-    pub fn claims<'a>(&mut self, rows: &[ClaimRow<'a>], refuse: &mut dyn FnMut(&ClaimRow<'a>, RowFault)) {
-        for rows in rows.chunks(ROWS_AT_ONCE) {
-            self.take(rows, refuse);
-        }
-    }
-
-    fn take<'a>(&mut self, rows: &[ClaimRow<'a>], refuse: &mut dyn FnMut(&ClaimRow<'a>, RowFault)) {
-        let mut pending = std::mem::take(&mut self.pending);
-        pending.clear();
+    pub fn claims<E>(
+        &mut self,
+        read: &mut ClaimRows,
+        columns: &ClaimColumns,
+        mut refuse: impl FnMut(ClaimLine<'_>, Option<&RowFault>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let ClaimRows { rows, claims, references, refused, fingerprint } = read;
+        let count = |count: usize| u64::try_from(count).unwrap_or_default();
         let facts = self.reports.entry(Source::Claims).or_default();
-        for (index, row) in rows.iter().enumerate() {
-            let print = row.fields().fingerprint();
-            facts.rows += 1;
-            facts.fingerprint = facts.fingerprint.wrapping_add(print);
-            match PendingClaim::read(index, row, print, &self.days) {
-                Ok(claim) => pending.push(claim),
-                Err(fault) => {
-                    facts.rejected += 1;
-                    refuse(row, fault);
-                }
+        facts.rows += count(rows.len());
+        facts.fingerprint = facts.fingerprint.wrapping_add(*fingerprint);
+        facts.used += count(claims.len());
+        facts.rejected += count(refused.len());
+        for (index, fault) in refused.iter() {
+            if let Some(line) = columns.line(rows, *index) {
+                refuse(line, fault.as_ref())?;
             }
         }
-        let (mut used, mut touched) = (0_u64, 0_u32);
-        for claim in &mut pending {
+        let row = |index| match columns.line(rows, index) {
+            Some(ClaimLine::Row(row)) => Some(row),
+            _ => None,
+        };
+        for claims in claims.chunks_mut(ROWS_AT_ONCE) {
+            self.take(claims, references, &row);
+        }
+        Ok(())
+    }
+
+    fn take<'a>(
+        &mut self,
+        claims: &mut [PendingClaim],
+        references: &[u64],
+        row: &dyn Fn(usize) -> Option<ClaimRow<'a>>,
+    ) {
+        let mut touched = 0;
+        for claim in claims.iter_mut() {
             touched ^= self.claims.touch(claim.key);
             claim.asset = claim.asset_id.map(|id| self.asset_position(id));
         }
         std::hint::black_box(touched);
         let mut duplicates = 0;
-        pending.retain(|claim| {
+        for claim in claims.iter_mut() {
             let asset_and_state = ClaimEntry::new(claim.key, claim.asset, claim.state).asset_and_state;
-            let is_new =
+            claim.is_new =
                 self.claims.insert(GatheredClaim { key: claim.key, row: claim.row, asset_and_state });
-            duplicates += u64::from(!is_new);
-            used += u64::from(is_new);
-            is_new
-        });
-        if let Some(facts) = self.reports.get_mut(&Source::Claims) {
-            facts.used += used;
+            duplicates += u64::from(!claim.is_new);
+        }
+        if duplicates > 0
+            && let Some(facts) = self.reports.get_mut(&Source::Claims)
+        {
+            facts.used -= duplicates;
             facts.duplicates += duplicates;
         }
-        for claim in &mut pending {
+        for claim in claims.iter_mut().filter(|claim| claim.is_new) {
             claim.uploader = self.uploaders.position(
                 &self.hasher,
                 claim.channel,
@@ -84,29 +109,35 @@ impl Gather {
                 || UploaderState::new(claim.channel),
             );
         }
-        self.find_references(rows, &pending);
-        for claim in &pending {
-            if let Some(row) = rows.get(claim.index) {
-                self.count(row, claim);
+        let mut found = std::mem::take(&mut self.found_references);
+        found.clear();
+        for (index, claim) in claims.iter().enumerate().filter(|(_, claim)| claim.is_new) {
+            for print in references.get(claim.references.clone()).unwrap_or_default() {
+                found.push((index, self.reference_position(*print, claim, row)));
             }
         }
-        for (index, position) in std::mem::take(&mut self.pending_references) {
-            if let Some(claim) = pending.get(index) {
-                self.count_for_reference(position, claim);
+        for claim in claims.iter().filter(|claim| claim.is_new) {
+            self.count(row, claim);
+        }
+        for (index, position) in &found {
+            if let Some(claim) = claims.get(*index) {
+                self.count_for_reference(*position, claim);
             }
         }
-        self.pending = pending;
+        self.found_references = found;
     }
 
     /// Counts a claim wherever it counts, but for its references.
-    fn count(&mut self, row: &ClaimRow<'_>, claim: &PendingClaim) {
+    fn count<'a>(&mut self, row: &dyn Fn(usize) -> Option<ClaimRow<'a>>, claim: &PendingClaim) {
+        let is_own = claim.state >= ClaimState::Active && self.partners.contains(&claim.channel);
+        let Some(row) = row(claim.index) else { return };
         if claim.state >= ClaimState::Pending {
-            self.keep_open(row, claim);
+            self.keep_open(&row, claim);
         }
         if claim.state == ClaimState::Active {
-            self.keep_candidate(row, claim);
+            self.keep_candidate(&row, claim);
         }
-        self.count_for_asset(row, claim);
+        self.count_for_asset(&row, claim);
         if let Some(uploader) = at_mut(&mut self.uploaders.entries, claim.uploader) {
             add(&mut uploader.claims, true);
             add(&mut uploader.claims_active, claim.state == ClaimState::Active);
@@ -115,31 +146,27 @@ impl Gather {
             add(&mut uploader.claims_created, claim.is_created);
             add(&mut uploader.claims_short, claim.is_short());
         }
-        if claim.state >= ClaimState::Active && self.partners.contains(&claim.channel) {
-            self.count_for_own_channel(row, claim);
+        if is_own {
+            self.count_for_own_channel(&row, claim);
         }
     }
 
-    /// Finds the references of claims by their fingerprints: a reference is named in thousands of rows.
-    fn find_references(&mut self, rows: &[ClaimRow<'_>], pending: &[PendingClaim]) {
-        let (references, strings) = (&mut self.references, &mut self.strings);
-        for (index, claim) in pending.iter().enumerate() {
-            let Some(row) = rows.get(claim.index) else { continue };
-            for id in row.cell(ClaimColumn::ReferenceId).split(|byte| *byte == b'|') {
-                let id = id.trim_ascii();
-                if id.is_empty() {
-                    continue;
-                }
-                let print = fingerprint(id);
-                let position = references.position(
-                    &self.hasher,
-                    print,
-                    |reference| reference.print,
-                    || GatheredReference { print, state: ReferenceState::new(strings.keep(id), claim.asset) },
-                );
-                self.pending_references.push((index, position));
-            }
-        }
+    /// The position of a reference by its fingerprint: it is named in thousands of rows, and its name is asked for in
+    /// the first of them.
+    fn reference_position<'a>(
+        &mut self,
+        print: u64,
+        claim: &PendingClaim,
+        row: &dyn Fn(usize) -> Option<ClaimRow<'a>>,
+    ) -> u32 {
+        let strings = &mut self.strings;
+        let new = || {
+            let row = row(claim.index);
+            let mut ids = row.iter().flat_map(references);
+            let id = ids.find(|id| fingerprint(id) == print).map_or(Text::EMPTY, |id| strings.keep(id));
+            GatheredReference { print, state: ReferenceState::new(id, claim.asset) }
+        };
+        self.references.position(&self.hasher, print, |reference| reference.print, new)
     }
 
     /// Keeps a claim that waits for somebody. Beyond [`MAX_OPEN_CLAIMS`] only those that an uploader objects to are kept:
@@ -261,6 +288,64 @@ impl Gather {
     }
 }
 
+/// The references that a row names.
+fn references<'a>(row: &ClaimRow<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    let ids = row.cell(ClaimColumn::ReferenceId).split(|byte| *byte == b'|');
+    ids.map(<[u8]>::trim_ascii).filter(|id| !id.is_empty())
+}
+
+/// Rows of the claim report with all that can be said of them without looking at others: the half of the work that
+/// another thread may do.
+#[derive(Default)]
+pub struct ClaimRows {
+    rows: Rows,
+    claims: Vec<PendingClaim>,
+    // Fingerprints of the references that the claims name.
+    references: Vec<u64>,
+    // Which rows cannot be used, and why where that is not the number of their fields.
+    refused: Vec<(usize, Option<RowFault>)>,
+    // The sum of the rows' fingerprints.
+    fingerprint: u64,
+}
+
+impl ClaimRows {
+    /// Reads the next few hundred rows in place of those that are there; none at the end. `days` are those of the week.
+    pub fn read_next<R: Read>(
+        &mut self,
+        report: &mut ClaimReport<R>,
+        days: &RangeInclusive<Date>,
+    ) -> Result<(), Refusal> {
+        self.claims.clear();
+        self.references.clear();
+        self.refused.clear();
+        self.fingerprint = 0;
+        report.next_rows(&mut self.rows)?;
+        for (index, line) in report.columns().lines(&self.rows).enumerate() {
+            let ClaimLine::Row(row) = line else {
+                self.refused.push((index, None));
+                continue;
+            };
+            let print = row.fields().fingerprint();
+            self.fingerprint = self.fingerprint.wrapping_add(print);
+            match PendingClaim::read(index, &row, print, days, &mut self.references) {
+                Ok(claim) => self.claims.push(claim),
+                Err(fault) => self.refused.push((index, Some(fault))),
+            }
+        }
+        Ok(())
+    }
+
+    /// How many rows there are, those that cannot be used included.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
 /// A reference while rows come.
 pub(super) struct GatheredReference {
     pub print: u64,
@@ -268,8 +353,8 @@ pub(super) struct GatheredReference {
 }
 
 /// What a row says of its claim in numbers, and where its things stand.
-pub(super) struct PendingClaim {
-    // Which of the rows that are taken together it is.
+struct PendingClaim {
+    // Which of the rows that were read at once it is.
     index: usize,
     key: u64,
     row: u32,
@@ -281,6 +366,9 @@ pub(super) struct PendingClaim {
     is_created: bool,
     created: Option<Date>,
     length: Option<u32>,
+    references: Range<usize>,
+    // Only known once others are looked at.
+    is_new: bool,
     asset: Option<u32>,
     uploader: u32,
 }
@@ -291,13 +379,14 @@ impl PendingClaim {
         row: &ClaimRow<'_>,
         print: u64,
         days: &RangeInclusive<Date>,
+        prints: &mut Vec<u64>,
     ) -> Result<Self, RowFault> {
         let place = Place(row.record(), row.line());
         let number = |name, column| place.number(name, row.number(column)).map(Known::new);
         let created = calendar::date(row.cell(ClaimColumn::CreatedDate))
             .map_err(|error| place.fault("claim_created_date", "date_invalid", error.to_string()))?;
         let lengths = [ClaimColumn::LongestMatch, ClaimColumn::MatchingDuration, ClaimColumn::MatchingLength];
-        Ok(Self {
+        let mut claim = Self {
             index,
             key: fingerprint(place.id("claim_id", row.claim_id_bytes())?),
             row: u32::try_from(print >> 32).unwrap_or_default(),
@@ -312,9 +401,14 @@ impl PendingClaim {
             is_created: created.is_some_and(|day| days.contains(&day)),
             created,
             length: lengths.into_iter().find_map(|column| number::seconds(row.cell(column))),
+            references: prints.len()..prints.len(),
+            is_new: false,
             asset: None,
             uploader: u32::MAX,
-        })
+        };
+        prints.extend(references(row).map(fingerprint));
+        claim.references.end = prints.len();
+        Ok(claim)
     }
 
     fn is_short(&self) -> bool {

@@ -26,7 +26,8 @@ use crate::id::{AssetId, ChannelId};
 use crate::number::NumberError;
 use crate::row_fault::RowFault;
 use claim_table::ClaimTable;
-use claims::{GatheredReference, PendingClaim};
+pub use claims::ClaimRows;
+use claims::GatheredReference;
 use entries::{Entries, at_mut};
 
 /// The reports that a week is made of.
@@ -69,8 +70,7 @@ pub struct Gather {
     uploaders: Entries<UploaderState>,
     references: Entries<GatheredReference>,
     claims: ClaimTable,
-    pending: Vec<PendingClaim>,
-    pending_references: Vec<(usize, u32)>,
+    found_references: Vec<(usize, u32)>,
     open_claims: Vec<OpenClaim>,
     own_channels: BTreeMap<ChannelId, OwnChannel>,
     contested: Vec<ContestedVideo>,
@@ -112,8 +112,7 @@ impl Gather {
             uploaders: Entries::default(),
             references: Entries::default(),
             claims: ClaimTable::default(),
-            pending: Vec::new(),
-            pending_references: Vec::new(),
+            found_references: Vec::new(),
             open_claims: Vec::new(),
             own_channels: BTreeMap::new(),
             contested: Vec::new(),
