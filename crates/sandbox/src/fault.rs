@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::journal::Service;
 use crate::lock::hold;
 use crate::wire::Call;
+use crate::youtube::data::UNITS_A_DAY;
 
 /// How the services behave for a whole run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -32,7 +33,7 @@ pub enum Profile {
     Rough,
     /// YouTube lets 40 requests through in any second and refuses the others for rate.
     RateWall,
-    /// YouTube's quota of the day is used up after 500 requests.
+    /// YouTube's quota of the day is used up after 500 requests; that of the Data API, which is another, is used up.
     QuotaWall,
     /// One answer in ten breaks off in the middle of its body.
     HalfBody,
@@ -52,6 +53,14 @@ impl Profile {
         match self {
             Self::TokenExpires => (Duration::from_secs(2), 400),
             _ => (Duration::from_hours(1), u64::MAX),
+        }
+    }
+
+    /// What is left of the Data API's quota.
+    pub(crate) fn data_units(self) -> u64 {
+        match self {
+            Self::QuotaWall => 0,
+            _ => UNITS_A_DAY,
         }
     }
 }
@@ -350,7 +359,7 @@ fn error_in_200(service: Service) -> Option<Fault> {
                 "message": "Rate exceeded", "path": null}]});
             Some(Fault::status(200, body.to_string()))
         }
-        Service::YouTube => {
+        Service::YouTube | Service::Data => {
             let body = "<!DOCTYPE html><html><title>Sign in - Google Accounts</title></html>".to_owned();
             Some(Fault::Status {
                 code: 200,
@@ -372,7 +381,7 @@ fn google_error(code: u16, status: &str, reason: &str, message: &str) -> String 
 fn refusal(service: Service, code: u16) -> Fault {
     let slow_down = code == 429;
     let (code, body) = match service {
-        Service::YouTube | Service::Reporting => {
+        Service::YouTube | Service::Reporting | Service::Data => {
             let (status, reason) = if slow_down {
                 ("RESOURCE_EXHAUSTED", "rateLimitExceeded")
             } else {

@@ -20,6 +20,8 @@ pub enum Service {
     YouTube,
     /// The Reporting API.
     Reporting,
+    /// The Data API.
+    Data,
     /// OAuth's token endpoint and the HTTP token service.
     Token,
     /// The object store.
@@ -35,6 +37,7 @@ impl Service {
             Self::AppSync => "appsync",
             Self::YouTube => "youtube",
             Self::Reporting => "reporting",
+            Self::Data => "data",
             Self::Token => "token",
             Self::S3 => "s3",
             Self::EventBridge => "eventbridge",

@@ -38,4 +38,4 @@ pub use world::{
     Asset, Expected, Kind, ReportRow, SheetChannel, Size, Standing, StoredChannel, StoredVideo, World,
     WorldBuilder,
 };
-pub use youtube::{AssetState, ClaimEvent, ClaimRecord, CredentialKind, ReportFile, Write};
+pub use youtube::{AssetState, ClaimEvent, ClaimRecord, CredentialKind, ReportFile, VideoRecord, Write};

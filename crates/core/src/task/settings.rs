@@ -31,6 +31,7 @@ pub const MAX_IN_FLIGHT: &str = "32";
 /// The default of `--versioned-api`.
 pub const VERSIONED_API: &str = "auto";
 const YOUTUBE_REPORTING_BASE_URL: &str = "https://youtubereporting.googleapis.com/v1";
+const YOUTUBE_DATA_BASE_URL: &str = "https://www.googleapis.com/youtube/v3";
 const YOUTUBE_API_BASE_URL: &str = "https://youtubepartner.googleapis.com/youtube/partner/v1";
 
 /// How a task speaks.
@@ -124,6 +125,11 @@ Environment only (YouTube's Reporting API):
   YOUTUBE_CREDENTIALS         JSON: service_account, authorized_user, token_service or static
   YOUTUBE_CREDENTIALS_FILE    the same from a file
   YOUTUBE_REPORTING_BASE_URL  [default: https://youtubereporting.googleapis.com/v1]";
+
+/// As [`GRAPHQL_ENVIRONMENT_HELP`], for the Data API.
+pub const DATA_ENVIRONMENT_HELP: &str = "\
+Environment only (YouTube's Data API):
+  YOUTUBE_DATA_BASE_URL  [default: https://www.googleapis.com/youtube/v3]";
 
 /// As [`GRAPHQL_ENVIRONMENT_HELP`], for the e-mail.
 pub const MAIL_ENVIRONMENT_HELP: &str = "\
@@ -439,6 +445,8 @@ pub struct YoutubeSettings {
     pub api_base_url: url::Url,
     /// The Reporting API's `…/v1`.
     pub reporting_base_url: url::Url,
+    /// The Data API's `…/youtube/v3`.
+    pub data_base_url: url::Url,
     /// Calls begun per second.
     pub rate_per_second: f64,
     /// Calls under way at once.
@@ -471,6 +479,8 @@ impl YoutubeArgs {
         let api_base_url = problems.address(base, "YOUTUBE_API_BASE_URL");
         let base = environment.get("YOUTUBE_REPORTING_BASE_URL").unwrap_or(YOUTUBE_REPORTING_BASE_URL);
         let reporting_base_url = problems.address(base, "YOUTUBE_REPORTING_BASE_URL");
+        let base = environment.get("YOUTUBE_DATA_BASE_URL").unwrap_or(YOUTUBE_DATA_BASE_URL);
+        let data_base_url = problems.address(base, "YOUTUBE_DATA_BASE_URL");
         let rate = problems.number(
             &self.rate_per_second,
             RATE_PER_SECOND,
@@ -499,6 +509,7 @@ impl YoutubeArgs {
             credentials: credentials?,
             api_base_url: api_base_url?,
             reporting_base_url: reporting_base_url?,
+            data_base_url: data_base_url?,
             rate_per_second: rate?,
             max_in_flight,
         })

@@ -1,7 +1,8 @@
 //! YouTube's day, and the budget of calls that an operator gives it.
 //!
-//! Google counts quotas by the day of Los Angeles. The budget is kept in the state folder under that day's date, so that
-//! the runs of one day share it; a run that crosses midnight stays with the day it began on.
+//! Google counts quotas by the day of Los Angeles. The budget of a day is kept in the state folder under that day's date,
+//! so that the runs of one day share it; a run that crosses midnight stays with the day it began on. A budget may also be
+//! one run's alone, and is then kept nowhere.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -37,12 +38,14 @@ struct Used {
     calls: u64,
 }
 
-/// The calls that are left of a day's budget.
+/// The calls that are left of a budget.
 #[derive(Debug)]
 pub struct CallBudget {
-    store: Store,
-    key: String,
+    /// Where it is kept; nowhere where it is one run's alone.
+    kept: Option<(Store, String)>,
     limit: u64,
+    /// What the limit is of, and where it is set.
+    of: &'static str,
     used: AtomicU64,
     saved: AtomicU64,
 }
@@ -64,7 +67,12 @@ impl CallBudget {
             }
         };
         let (used, saved) = (AtomicU64::new(used), AtomicU64::new(used));
-        Ok(Self { store: store.clone(), key, limit, used, saved })
+        Ok(Self { kept: Some((store.clone(), key)), limit, of: "calls a day (--call-budget)", used, saved })
+    }
+
+    /// A budget of one run: `of` says what the limit counts and where it is set.
+    pub fn of_run(limit: u64, of: &'static str) -> Self {
+        Self { kept: None, limit, of, used: AtomicU64::new(0), saved: AtomicU64::new(0) }
     }
 
     /// Takes one call; false when none is left.
@@ -77,7 +85,7 @@ impl CallBudget {
 
     /// Why no call is left.
     pub fn used_up(&self) -> String {
-        format!("the budget of {} calls a day (--call-budget) is used up", self.limit)
+        format!("the budget of {} {} is used up", self.limit, self.of)
     }
 
     /// How many calls were taken since it was last saved.
@@ -88,8 +96,10 @@ impl CallBudget {
     /// Keeps what was used, for the next run of the day.
     pub async fn save(&self) -> Result<(), StoreError> {
         let calls = self.used.load(Ordering::Relaxed);
-        let bytes = serde_json::to_vec(&Used { calls }).unwrap_or_default();
-        self.store.put(&self.key, bytes.into(), Condition::None).await?;
+        if let Some((store, key)) = &self.kept {
+            let bytes = serde_json::to_vec(&Used { calls }).unwrap_or_default();
+            store.put(key, bytes.into(), Condition::None).await?;
+        }
         self.saved.store(calls, Ordering::Relaxed);
         Ok(())
     }

@@ -35,7 +35,8 @@ enum Command {
         #[command(flatten)]
         servers: ServerArgs,
         /// Put ten weeks of claims reports there too: into the object store, and behind the Reporting API as far back
-        /// as it keeps them; their partner channels into the database, their open claims behind the Content ID API.
+        /// as it keeps them; their partner channels into the database, their open claims behind the Content ID API,
+        /// their videos as they are now behind the Data API.
         #[arg(long)]
         weeks: bool,
     },

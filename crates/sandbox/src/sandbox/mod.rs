@@ -33,6 +33,7 @@ use crate::youtube::catalogue::Catalogue;
 use crate::youtube::claims::ClaimShelf;
 use crate::youtube::content_id::ContentId;
 use crate::youtube::credentials::{CredentialKind, SigningKey, credential_json};
+use crate::youtube::data::{DataApi, VideoShelf};
 use crate::youtube::reporting::{Reporting, Shelf};
 use crate::youtube::tokens::{TokenBook, TokenServer};
 
@@ -81,6 +82,7 @@ pub struct Sandbox {
     tokens: Arc<TokenBook>,
     reports: Arc<Shelf>,
     claims: Arc<ClaimShelf>,
+    videos: Arc<VideoShelf>,
     bus: Arc<Bus>,
     runner: Arc<Runner>,
     key: &'static SigningKey,
@@ -93,6 +95,7 @@ struct Addresses {
     appsync: SocketAddr,
     youtube: SocketAddr,
     reporting: SocketAddr,
+    data: SocketAddr,
     token: SocketAddr,
     s3: SocketAddr,
     eventbridge: SocketAddr,
@@ -164,10 +167,14 @@ impl Sandbox {
             content_owner: CONTENT_OWNER,
         };
 
-        let plays: [Arc<dyn Play>; 6] = [
+        let videos = Arc::new(VideoShelf::new(options.profile.data_units()));
+        let data = DataApi { videos: Arc::clone(&videos), tokens: Arc::clone(&tokens) };
+
+        let plays: [Arc<dyn Play>; 7] = [
             Arc::new(appsync),
             Arc::new(content_id),
             Arc::new(reporting),
+            Arc::new(data),
             Arc::new(token_server),
             Arc::new(objects),
             Arc::clone(&bus) as Arc<dyn Play>,
@@ -183,12 +190,12 @@ impl Sandbox {
                 std::io::Result::Ok(addresses)
             })
             .await??;
-        let [appsync, youtube, reporting, token, s3, eventbridge] = addresses[..] else {
+        let [appsync, youtube, reporting, data, token, s3, eventbridge] = addresses[..] else {
             bail!("not every server came up");
         };
         let sandbox = Self {
             engine,
-            addresses: Addresses { appsync, youtube, reporting, token, s3, eventbridge },
+            addresses: Addresses { appsync, youtube, reporting, data, token, s3, eventbridge },
             options,
             world,
             clock,
@@ -200,6 +207,7 @@ impl Sandbox {
             tokens,
             reports,
             claims,
+            videos,
             bus,
             runner,
             key,
@@ -221,6 +229,7 @@ impl Sandbox {
             ("YOUTUBE_CREDENTIALS", self.credentials(CredentialKind::ServiceAccount)),
             ("YOUTUBE_API_BASE_URL", format!("http://{}/youtube/partner/v1", at.youtube)),
             ("YOUTUBE_REPORTING_BASE_URL", format!("http://{}/v1", at.reporting)),
+            ("YOUTUBE_DATA_BASE_URL", format!("http://{}/youtube/v3", at.data)),
             ("AWS_REGION", REGION.to_owned()),
             ("AWS_ENDPOINT_URL_S3", format!("http://{}", at.s3)),
             ("AWS_ENDPOINT_URL_EVENTBRIDGE", format!("http://{}", at.eventbridge)),

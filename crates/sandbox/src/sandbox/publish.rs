@@ -7,9 +7,10 @@ use anyhow::Result;
 use jiff::SignedDuration;
 
 use crate::sandbox::Sandbox;
-use crate::weeks::{WeekFiles, Weeks, begin_of, days_after};
+use crate::weeks::{WeekFiles, Weeks, begin_of, days_after, read_live};
 use crate::world::REPORT_BUCKET;
 use crate::youtube::claims::ClaimRecord;
+use crate::youtube::data::VideoRecord;
 use crate::youtube::reporting::ReportFile;
 
 /// So long after its last day a report is made.
@@ -26,7 +27,28 @@ impl Sandbox {
         self.claims.set_page_size(claims);
     }
 
-    /// Puts the partner channels of the weeks into the database and their open claims behind the Content ID API.
+    /// Puts a video behind the Data API, in place of the one with its id.
+    pub fn set_live_video(&self, video: VideoRecord) {
+        self.videos.put(video);
+    }
+
+    /// A video as the Data API has it now.
+    pub fn live_video(&self, id: &str) -> Option<VideoRecord> {
+        self.videos.get(id)
+    }
+
+    /// Deletes a video; says whether the Data API had it.
+    pub fn delete_live_video(&self, id: &str) -> bool {
+        self.videos.remove(id)
+    }
+
+    /// Sets what is left of the Data API's quota of the day.
+    pub fn set_data_units(&self, units: u64) {
+        self.videos.set_units(units);
+    }
+
+    /// Puts the partner channels of the weeks into the database, their open claims behind the Content ID API and their
+    /// videos, as they are some days after the last week, behind the Data API.
     pub fn publish_partners(&self, weeks: &Weeks) -> Result<()> {
         for partner in &weeks.partners {
             self.set_channel(partner)?;
@@ -34,7 +56,7 @@ impl Sandbox {
         for claim in &weeks.open_claims {
             self.add_claim(claim.clone());
         }
-        Ok(())
+        read_live(&weeks.live_path, |video| self.set_live_video(video))
     }
 
     /// Puts the four reports of a week behind the Reporting API. Each covers the week's last day, by the days of Los

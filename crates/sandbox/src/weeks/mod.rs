@@ -7,7 +7,8 @@
 //!
 //! Below the folder that is given: `<monday>/` with `claims.csv`, `assets.csv`, `videos.csv`, `conflicts.csv`,
 //! `rights.csv` and `analytics/<platform>.csv`; `partners.csv`, the partner channels in the form of the channel sheet;
-//! `truth/<monday>.changes.csv`, byte for byte what `changes.csv` must be; and `truth/findings.json`.
+//! `truth/<monday>.changes.csv`, byte for byte what `changes.csv` must be; `truth/findings.json`; and `truth/live.csv`, the
+//! videos as the Data API has them some days later.
 //!
 //! What happens in the weeks (`cast.rs`) needs eight of them and some hundreds of assets; in fewer nothing happens.
 
@@ -18,6 +19,7 @@ mod claim;
 mod columns;
 mod dice;
 mod findings;
+mod live;
 mod model;
 mod open_claims;
 mod plan;
@@ -35,9 +37,11 @@ use jiff::civil::Date;
 
 pub(crate) use calendar::{begin_of, days_after};
 pub use cast::Finding;
+pub(crate) use live::read as read_live;
 
 use crate::weeks::changes::{Changes, Reported};
 use crate::weeks::findings::Findings;
+use crate::weeks::live::Live;
 use crate::weeks::model::Asset;
 use crate::weeks::plan::Plan;
 use crate::weeks::platforms::Platforms;
@@ -149,6 +153,8 @@ pub struct Weeks {
     pub findings_path: PathBuf,
     /// The claims that are open in the last week, as the partner API has them.
     pub open_claims: Vec<ClaimRecord>,
+    /// The videos of the last video report as they are some days later, by the Data API: a sheet.
+    pub live_path: PathBuf,
 }
 
 /// The files of one week, being written.
@@ -178,12 +184,16 @@ pub fn generate(options: &Options, dir: &Path) -> Result<Weeks> {
     }
     let mut findings = Findings::new(&plan);
     let mut open_claims = Vec::new();
+    let live_path = dir.join("truth").join("live.csv");
+    let mut live = Live::create(&live_path)?;
     for number in 0..plan.assets {
         let mut asset = Asset::make(&plan, number);
         findings.add(&asset);
         write_asset(&plan, &mut asset, &mut writers)?;
         open_claims.extend(open_claims::of(&plan, &asset));
+        live.write(&plan, &asset)?;
     }
+    live.finish()?;
     for (writer, (_, files)) in writers.into_iter().zip(&files) {
         writer.reports.finish()?;
         writer.platforms.finish()?;
@@ -201,6 +211,7 @@ pub fn generate(options: &Options, dir: &Path) -> Result<Weeks> {
         findings,
         findings_path,
         open_claims,
+        live_path,
     })
 }
 

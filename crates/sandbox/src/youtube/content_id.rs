@@ -87,7 +87,7 @@ impl Play for ContentId {
 }
 
 /// Of a success, the fields that were asked for.
-fn partial(mut reply: Reply, call: &Call) -> Reply {
+pub(super) fn partial(mut reply: Reply, call: &Call) -> Reply {
     let Some(wanted) = call.parameter("fields").filter(|_| reply.status == 200) else { return reply };
     let Content::Bytes(body) = &reply.content else { return reply };
     match serde_json::from_slice(body).ok().and_then(|body| select(body, &wanted)) {
@@ -100,7 +100,7 @@ fn partial(mut reply: Reply, call: &Call) -> Reply {
 }
 
 /// Google compresses only for a client that asks for it twice: in `Accept-Encoding` and in its `User-Agent`.
-fn compress(reply: Reply, call: &Call) -> Reply {
+pub(super) fn compress(reply: Reply, call: &Call) -> Reply {
     let asked = call.header("accept-encoding").contains("gzip") && call.header("user-agent").contains("gzip");
     let Content::Bytes(body) = &reply.content else { return reply };
     if !asked || body.len() < COMPRESS_FROM_BYTES {

@@ -22,7 +22,7 @@ use crate::youtube::credentials::{
 use crate::youtube::reporting::ANALYTICS_SCOPES;
 
 /// The scope that Content ID asks for.
-const SCOPE: &str = "https://www.googleapis.com/auth/youtubepartner";
+pub(super) const SCOPE: &str = "https://www.googleapis.com/auth/youtubepartner";
 /// What every answer promises; a shortened life shows as a 401, as a revoked token's does.
 const EXPIRES_IN_SECONDS: u64 = 3600;
 

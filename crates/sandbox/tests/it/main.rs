@@ -14,4 +14,5 @@ mod program;
 mod reporting;
 mod signing;
 mod tokens;
+mod videos;
 mod weeks;

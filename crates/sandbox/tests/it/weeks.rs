@@ -136,6 +136,21 @@ async fn a_published_week_is_in_the_reporting_api_the_bucket_the_database_and_th
     assert!(weeks.partners.iter().all(|partner| channels.contains(partner)));
     let found = bench.youtube("GET", "/claimSearch?status=appealed").send().await.unwrap();
     assert_eq!(json(found).await["items"].as_array().map(Vec::len), Some(1));
+
+    // What is watched far more keeps its likes and comments, and has more views than the report counted.
+    let viral =
+        weeks.findings.iter().rfind(|one| one.kind == "viral" && one.subject_type == "video").unwrap();
+    let url =
+        format!("{}/videos?part=statistics&id={}", bench.env("YOUTUBE_DATA_BASE_URL"), viral.subject_id);
+    let live = json(ask(url).await.unwrap()).await;
+    let counts = &live["items"][0]["statistics"];
+    let count = |name: &str| counts[name].as_str().unwrap().parse::<u64>().unwrap();
+    let mut report = csv::Reader::from_path(&week.videos).unwrap();
+    let column = report.headers().unwrap().iter().position(|name| name == "views").unwrap();
+    let mut rows = report.records().map(Result::unwrap);
+    let reported = rows.find(|row| row[0] == viral.subject_id).unwrap()[column].parse::<u64>().unwrap();
+    assert!(count("viewCount") > reported, "{live}");
+    assert!(count("likeCount") > count("commentCount") && count("commentCount") > 0, "{live}");
 }
 
 #[test]
