@@ -255,7 +255,7 @@ async fn the_reports_given_are_opened_and_one_of_another_kind_is_told() {
         run.stdout
     );
     assert!(
-        run.stdout.ends_with("claims-report check: 8 passed, 0 to be looked at, 0 failed\n"),
+        run.stdout.ends_with("claims-report check: 9 passed, 0 to be looked at, 0 failed\n"),
         "{}",
         run.stdout
     );

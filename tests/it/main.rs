@@ -24,6 +24,7 @@ mod history;
 mod infrastructure;
 mod inputs;
 mod kill;
+mod live;
 mod lock;
 mod logging;
 mod moto;

@@ -17,7 +17,7 @@ use dn_domain::claims::risk::Weights;
 use dn_domain::claims::snapshot::{OpenClaim, ReportFacts, Snapshot, Source};
 use dn_domain::claims::unusual::{self, Habits};
 use dn_domain::claims::week::Week;
-use dn_domain::claims::{cross_platform, engagement, rights_conflicts};
+use dn_domain::claims::{cross_platform, engagement, live, rights_conflicts};
 use dn_domain::id::{ChannelId, ClaimId};
 use dn_domain::number::Decimal;
 use dn_domain::partner_channels::PartnerChannels;
@@ -101,6 +101,8 @@ pub(crate) struct Made {
     pub rejected_rows: u64,
     /// When each open claim was first seen in its status, in the order of [`Snapshot::open_claims`].
     pub first_seen: Vec<Week>,
+    /// The videos that the told alerts are about.
+    pub wanted: Vec<live::Wanted>,
     pub exit: Exit,
 }
 
@@ -176,6 +178,7 @@ pub(crate) fn analyse(
         settled.into_iter().partition(|alert| alert.kind.is_quality());
     let budgeted = within_budget(findings, input.alert_budget);
 
+    let wanted = live::wanted(&budgeted.told, &snapshot, before);
     let first_seen = snapshot.open_claims.iter().map(|claim| seen(claim).unwrap_or(input.week)).collect();
 
     let totals = WeekTotals::of(&snapshot);
@@ -217,6 +220,7 @@ pub(crate) fn analyse(
         reports: read,
         besides,
         first_seen,
+        wanted,
     }
 }
 

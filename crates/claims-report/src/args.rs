@@ -21,6 +21,7 @@ const RPM: &str = "1";
 const ALERT_BUDGET: &str = "50";
 const MIN_SIZE_RATIO: &str = "0.5";
 const DISPUTES: &str = "auto";
+const DATA_UNITS: &str = "20";
 
 /// Reads the week's Content ID reports, compares them with the weeks before and says what changed, what asks for
 /// attention and what is wrong with the data; give one report or several
@@ -113,6 +114,17 @@ pub struct Args {
     /// How likely a claim is to be disputed: a table of weights as TOML, in place of the one that is built in
     #[arg(long, global = true, env = "DISPUTE_WEIGHTS", value_name = "URI")]
     pub dispute_weights: Option<String>,
+    /// Units of the Data API's quota that a run may spend.
+    #[arg(
+        help = "Units of the Data API's quota that a run may spend on today's numbers of the videos it tells of; one is \
+                for 50 videos, 0 asks for none",
+        long,
+        global = true,
+        env = "DATA_UNITS",
+        default_value = DATA_UNITS,
+        value_name = "N"
+    )]
+    pub data_units: String,
     #[command(flatten)]
     pub(crate) mail: MailArgs,
     #[command(flatten)]
@@ -170,6 +182,7 @@ fn help() -> String {
     [
         settings::GRAPHQL_ENVIRONMENT_HELP,
         settings::REPORTING_ENVIRONMENT_HELP,
+        settings::DATA_ENVIRONMENT_HELP,
         settings::MAIL_ENVIRONMENT_HELP,
         settings::AWS_ENVIRONMENT_HELP,
     ]
@@ -219,6 +232,8 @@ pub(crate) struct Settings {
     pub asks_desk: bool,
     /// None for the table that is built in.
     pub dispute_weights: Option<String>,
+    /// What a run may spend on today's numbers; none where the Data API is not asked.
+    pub data_units: Option<u64>,
 }
 
 impl Args {
@@ -278,8 +293,16 @@ impl Args {
                 Asking::Reports => false,
                 Asking::Auto => self.youtube.is_given(environment),
             };
-        let asks_youtube =
-            !reads_reports || asks_desk || reports.iter().any(|(_, place)| *place == Place::ReportingApi);
+        let data_units = given(Some(&self.data_units)).unwrap_or(DATA_UNITS).parse::<u64>();
+        let data_units = data_units.unwrap_or_else(|_| {
+            problems.add("--data-units (DATA_UNITS) is no whole number");
+            0
+        });
+        let asks_data = reads_reports && data_units > 0 && self.youtube.is_given(environment);
+        let asks_youtube = !reads_reports
+            || asks_desk
+            || asks_data
+            || reports.iter().any(|(_, place)| *place == Place::ReportingApi);
         let youtube = if asks_youtube { Some(self.youtube.read(environment, problems)?) } else { None };
         let rpm = given(Some(&self.rpm)).unwrap_or(RPM).parse::<Decimal>();
         let rpm = rpm.ok().filter(|rpm| *rpm >= Decimal::ZERO).or_else(|| {
@@ -310,6 +333,7 @@ impl Args {
             youtube,
             asks_desk,
             dispute_weights: given(self.dispute_weights.as_deref()).map(str::to_owned),
+            data_units: asks_data.then_some(data_units),
         })
     }
 }

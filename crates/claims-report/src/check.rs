@@ -4,6 +4,7 @@ use std::io::Read;
 
 use dn_core::task::check::probes::{self, Open, in_time};
 use dn_core::task::check::{Checked, Row, settings_rows};
+use dn_core::task::settings::YoutubeSettings;
 use dn_core::task::{Context, Environment, Problems, Task as _};
 use dn_core::youtube::claims::{ClaimQuery, ClaimStatus};
 use dn_domain::asset_report::AssetReport;
@@ -18,6 +19,7 @@ use jiff::SignedDuration;
 use crate::args::{Command, Place, Settings};
 use crate::desk;
 use crate::fetch;
+use crate::live;
 use crate::{Args, ClaimsReport};
 
 impl Checked for ClaimsReport {
@@ -65,6 +67,9 @@ async fn rows_of(settings: &Settings, context: &Context<Vec<Row>>) -> Vec<Row> {
     if settings.asks_desk {
         rows.push(in_time(CLAIMS, claims(settings, context)).await);
     }
+    if let (Some(youtube), Some(units)) = (&settings.youtube, settings.data_units) {
+        rows.push(in_time(DATA, data(youtube, settings, units, context)).await);
+    }
     rows
 }
 
@@ -82,6 +87,23 @@ async fn claims(settings: &Settings, context: &Context<Vec<Row>>) -> Row {
     match client.search(&ClaimQuery::of(ClaimStatus::Appealed)).await {
         Ok(found) => Row::pass(CLAIMS, format!("{} claims are appealed", found.claims.len())),
         Err(error) => Row::of_error(CLAIMS, &error.into(), FIX),
+    }
+}
+
+const DATA: &str = "Data API";
+
+/// That the Data API lets the token in. A report goes without today's numbers, so that nothing here fails a check.
+async fn data(
+    youtube: &YoutubeSettings,
+    settings: &Settings,
+    units: u64,
+    context: &Context<Vec<Row>>,
+) -> Row {
+    const FIX: &str = "enable the YouTube Data API v3 in the project of YOUTUBE_CREDENTIALS, see its quota there and \
+        YOUTUBE_DATA_BASE_URL; --data-units 0 (DATA_UNITS) goes without";
+    match live::probe(context, youtube, &settings.run).await {
+        Ok(()) => Row::pass(DATA, format!("answers; a run may spend {units} units of its quota")),
+        Err(error) => Row::warn(DATA, format!("{error:#}"), FIX),
     }
 }
 

@@ -13,6 +13,7 @@ mod fetch;
 pub mod history;
 mod inputs;
 mod letter;
+mod live;
 mod past;
 mod quarantine;
 mod reading;

@@ -77,6 +77,10 @@ pub struct Tally {
     pub unreadable_disputes: u64,
     /// Those whose deadline is an estimate for want of a history.
     pub estimates: Option<u64>,
+    /// Units of the Data API's quota that were spent; none where it was not asked.
+    pub data_units: Option<u64>,
+    /// Videos whose numbers of today it told.
+    pub live_videos: Option<u64>,
     /// The first of the desk's queue.
     pub queue: Vec<Dispute>,
     /// Rows that could not be used.
@@ -190,6 +194,8 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
         "disputesApproximate": tally.is_approximate,
         "unreadableDisputeCount": tally.unreadable_disputes,
         "estimatedDeadlineCount": tally.estimates,
+        "dataUnits": tally.data_units,
+        "liveVideoCount": tally.live_videos,
         "error": end.error,
         "exitCode": end.exit.code(),
         "durationMs": run.duration_ms,

@@ -23,6 +23,7 @@ use crate::desk::{self, Asked, Memory};
 use crate::fetch::{self, Fetcher, day_of};
 use crate::history::{Entry, History, KeptAlert, KeptReport, KeptWeek, OpenClaim, PlatformValue};
 use crate::inputs::{self, Refused};
+use crate::live::{self, Told};
 use crate::render::render;
 use crate::risks;
 use crate::surges::{Question, surges};
@@ -92,10 +93,14 @@ impl Frame<'_> {
             }
         }
         let asked = self.ask_desk(week).await?;
-        let made = Box::pin(self.make(&history, week, asked)).await?;
+        let mut made = Box::pin(self.make(&history, week, asked)).await?;
+        // Today's numbers are for who reads this: the history keeps the week.
+        let live = self.ask_live(&made).await?;
+        live.tell_in(&mut made.digest);
         let files = render(&made.digest, made.changes.as_ref())?;
         write_files(context, self.settings.out.as_deref(), "", &files).await?;
-        let news = self.news(&history, &made).await?;
+        let mut news = self.news(&history, &made).await?;
+        live.put_into(&mut news);
         self.count(&made, news.len());
         let (exit, digest) = (made.exit, made.digest.clone());
         if !context.info.dry_run {
@@ -128,6 +133,18 @@ impl Frame<'_> {
         };
         // Why it could not be asked is said before why that could not be noted.
         asked.and_then(|asked| saved.map(|()| asked))
+    }
+
+    /// What the Data API says of the told alerts' videos. It knows of today alone, as the desk does.
+    async fn ask_live(&self, made: &Made) -> anyhow::Result<Told> {
+        let Settings { youtube: Some(youtube), data_units: Some(units), run, .. } = self.settings else {
+            return Ok(Told::default());
+        };
+        let is_last = made.digest.week >= fetch::last_complete(self.context.info.started_at)?;
+        if !is_last || made.wanted.is_empty() {
+            return Ok(Told::default());
+        }
+        live::ask(self.context, youtube, run, *units, &made.wanted).await
     }
 
     async fn open(&self) -> anyhow::Result<History> {

@@ -147,7 +147,10 @@ fn of_alert(alert: &Alert) -> Item {
         colour: view.badge.colour,
         kind: format!("{}, {}", view.kind, view.state),
         title: view.title,
-        reason: cut(&view.reason, SENTENCE_CHARS),
+        reason: match view.today {
+            Some(today) => format!("{} {today}", cut(&view.reason, SENTENCE_CHARS)),
+            None => cut(&view.reason, SENTENCE_CHARS),
+        },
         aside: view.value.unwrap_or_default(),
         label: link.as_ref().map(|link| link.label.clone()).unwrap_or_default(),
         href: link.and_then(|link| link.href),

@@ -8,6 +8,7 @@ mod disputes;
 mod email;
 mod format;
 mod links;
+mod live;
 mod page;
 #[cfg(test)]
 mod sample;

@@ -329,6 +329,15 @@ fn the_document_of_the_report_names_every_key_and_no_other() {
 }
 
 #[test]
+fn todays_numbers_stand_with_their_alert_on_the_first_screen_in_the_list_and_in_the_mail() {
+    let (digest, _) = sample::busy();
+    let line = "Today, 23 Nov: 24,811,300 views (+402,118 since the week ended), 1,104,220 likes.";
+    assert_eq!(page_of(&digest).matches(line).count(), 2);
+    assert_eq!(email_html(&digest, &[]).unwrap().matches(line).count(), 1);
+    assert_eq!(email_text(&digest).matches(line).count(), 1);
+}
+
+#[test]
 fn what_is_resolved_or_only_to_be_known_asks_for_nothing() {
     let (mut digest, _) = sample::busy();
     for alert in &mut digest.alerts {

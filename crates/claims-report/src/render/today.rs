@@ -30,6 +30,8 @@ pub(super) struct Ask {
     pub kind: String,
     pub title: String,
     pub reason: String,
+    /// Its numbers of today.
+    pub today: Option<String>,
     /// What it is worth, or how long there is time.
     pub aside: Vec<String>,
 }
@@ -118,6 +120,7 @@ fn ask(alert: &Alert) -> Ask {
         kind: view.kind.to_owned(),
         title: view.title,
         reason: view.reason,
+        today: view.today,
         aside: view.value.into_iter().collect(),
     }
 }
@@ -131,6 +134,7 @@ fn ask_of_dispute(dispute: &Dispute) -> Ask {
         kind: format!("Dispute, {}", view.status),
         title,
         reason: view.action,
+        today: None,
         aside: std::iter::once(view.left).chain(view.value).collect(),
     }
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::chart::{Spark, spark};
 use super::format::{count, cut, day, grouped, money, plain, sentence, signed};
 use super::links::{self, Link};
+use super::live;
 use super::words::{self, Badge};
 
 /// The most values of a list that are shown with a finding.
@@ -40,6 +41,8 @@ pub(super) struct AlertView {
     /// The subject's id, where the title does not say it already.
     pub id: Option<String>,
     pub reason: String,
+    /// What is said of today.
+    pub today: Option<String>,
     pub value: Option<String>,
     pub facts: Vec<Fact>,
     pub links: Vec<Link>,
@@ -68,6 +71,7 @@ impl AlertView {
             title: printable(title),
             id: (*title != subject.id).then(|| printable(&subject.id)),
             reason: sentence(&alert.reason),
+            today: live::line(alert),
             value: alert.value.map(money),
             facts,
             links,

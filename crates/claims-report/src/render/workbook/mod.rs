@@ -12,6 +12,7 @@ use anyhow::anyhow;
 use dn_domain::claims::alert::{Alert, State};
 use dn_domain::claims::changes::Change;
 use dn_domain::claims::digest::{Digest, SourceFile, Totals};
+use dn_domain::claims::live::Today;
 use dn_domain::claims::movers::{Measure, TREND_WEEKS, Trend};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -44,11 +45,11 @@ fn write(digest: &Digest, changes: &[Change], room: usize) -> anyhow::Result<Vec
     let formats = Formats::new();
     let fitting = changes.get(..room).unwrap_or(changes);
     summary(workbook.add_worksheet(), &formats, digest, changes.len().saturating_sub(fitting.len()))?;
-    findings(workbook.add_worksheet(), &formats, "Alerts", &digest.alerts)?;
+    findings(workbook.add_worksheet(), &formats, "Alerts", &TODAY, &digest.alerts)?;
     disputes(workbook.add_worksheet(), &formats, digest)?;
     write_changes(workbook.add_worksheet_with_constant_memory()?, &formats, fitting)?;
     movers(workbook.add_worksheet(), &formats, digest)?;
-    findings(workbook.add_worksheet(), &formats, "Quality", &digest.quality)?;
+    findings(workbook.add_worksheet(), &formats, "Quality", &[], &digest.quality)?;
     sources(workbook.add_worksheet(), &formats, &digest.sources)?;
     Ok(workbook.save_to_buffer()?)
 }
@@ -107,8 +108,19 @@ fn summary(sheet: &mut Worksheet, formats: &Formats, digest: &Digest, left_out: 
     sheet.end()
 }
 
-fn findings(sheet: &mut Worksheet, formats: &Formats, name: &str, alerts: &[Alert]) -> anyhow::Result<()> {
-    let columns = [
+/// The columns of today's numbers.
+const TODAY: [(&str, f64); 4] =
+    [("Views today", 16.0), ("Since the week ended", 18.0), ("Likes today", 14.0), ("Comments today", 14.0)];
+
+/// Findings, with the columns of today's numbers where they may have them.
+fn findings(
+    sheet: &mut Worksheet,
+    formats: &Formats,
+    name: &str,
+    today: &[(&str, f64)],
+    alerts: &[Alert],
+) -> anyhow::Result<()> {
+    let mut columns = vec![
         ("Severity", 10.0),
         ("State", 10.0),
         ("Kind", 24.0),
@@ -117,17 +129,17 @@ fn findings(sheet: &mut Worksheet, formats: &Formats, name: &str, alerts: &[Aler
         ("Title", 36.0),
         ("Reason", 60.0),
         ("Value", 14.0),
-        ("Evidence", 60.0),
-        ("Link", 18.0),
-        ("Alert ID", 20.0),
     ];
+    columns.extend(today);
+    columns.extend([("Evidence", 60.0), ("Link", 18.0), ("Alert ID", 20.0)]);
     let mut sheet = Sheet::begin(sheet, formats, name, &columns)?;
     for alert in alerts.iter().take(usize::try_from(MAX_ROWS - 1)?) {
         let evidence = serde_json::to_string(&alert.evidence)?;
         let page = links::of_subject(&alert.subject.kind, &alert.subject.id);
         let link = alert.links.iter().find(|link| links::known(link).is_some()).or(page.as_ref());
         let label = link.map(|link| links::Link::to(link).label);
-        sheet.row([
+        let numbers = if today.is_empty() { Vec::new() } else { numbers_of_today(alert) };
+        let told = [
             Cell::Text(words::severity(alert.severity, State::Ongoing).word),
             Cell::Text(words::state(alert.state)),
             Cell::Text(words::kind(alert.kind)),
@@ -136,12 +148,30 @@ fn findings(sheet: &mut Worksheet, formats: &Formats, name: &str, alerts: &[Aler
             Cell::Text(&alert.subject.title),
             Cell::Text(&alert.reason),
             Cell::of(alert.value, Cell::Amount),
+        ];
+        let rest = [
             Cell::Text(&evidence),
             Cell::of(link.zip(label.as_ref()), |(link, label)| Cell::Link(link, label)),
             Cell::Text(&alert.id),
-        ])?;
+        ];
+        sheet.row(told.into_iter().chain(numbers).chain(rest))?;
     }
     sheet.end()
+}
+
+/// The cells of [`TODAY`].
+fn numbers_of_today(alert: &Alert) -> Vec<Cell<'_>> {
+    let today = Today::of(alert);
+    let views = match today {
+        Some(today) if today.is_gone => Cell::Text("no longer public"),
+        today => Cell::of(today.and_then(|today| today.numbers.views), Cell::Whole),
+    };
+    vec![
+        views,
+        Cell::of(today.and_then(|today| today.gained), Cell::Signed),
+        Cell::of(today.and_then(|today| today.numbers.likes), Cell::Whole),
+        Cell::of(today.and_then(|today| today.numbers.comments), Cell::Whole),
+    ]
 }
 
 fn disputes(sheet: &mut Worksheet, formats: &Formats, digest: &Digest) -> anyhow::Result<()> {

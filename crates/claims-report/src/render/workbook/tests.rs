@@ -74,6 +74,26 @@ fn days_are_days_and_shares_and_amounts_are_numbers() {
 }
 
 #[test]
+fn todays_numbers_are_numbers_and_the_findings_on_the_data_have_none() {
+    let (mut digest, _) = sample::busy();
+    let gone = Alert { evidence: std::collections::BTreeMap::new(), ..digest.alerts[0].clone() };
+    digest.alerts = vec![
+        digest.alerts.iter().find(|alert| alert.evidence.contains_key("liveViews")).unwrap().clone(),
+        gone.clone().because("liveAsOf", "2026-11-23T06:00:00Z").because("liveGone", true),
+        gone.because("liveViews", 7),
+    ];
+    let bytes = workbook(&digest, &[]).unwrap();
+    let range = sheet(&bytes, "Alerts");
+    let row = |row: usize| TODAY.map(|(title, _)| range[(row, column(&range, title))].clone());
+    let number = Data::Float;
+    assert_eq!(row(1), [number(24_811_300.0), number(402_118.0), number(1_104_220.0), Data::Empty]);
+    assert_eq!(row(2), [Data::String("no longer public".to_owned()), Data::Empty, Data::Empty, Data::Empty]);
+    assert_eq!(row(3), [Data::Empty, Data::Empty, Data::Empty, Data::Empty], "of which day nobody says");
+    assert_eq!(column(&range, "Evidence"), column(&range, "Comments today") + 1);
+    assert!(!sheet(&bytes, "Quality").headers().unwrap().contains(&"Views today".to_owned()));
+}
+
+#[test]
 fn every_sheet_has_its_header_frozen_and_a_filter_over_its_rows() {
     let bytes = busy();
     for number in 1..=7 {
