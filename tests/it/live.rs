@@ -1,8 +1,9 @@
 //! Today's numbers through the Data API: the client over a real socket, and the report that tells them or goes without.
 
 use std::collections::BTreeMap;
+use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dn_core::task::clock;
 use dn_core::transport::{Authorization, CallErrorKind, Pace, Transport};
@@ -10,7 +11,7 @@ use dn_core::youtube::data::{FoundVideo, VideoStats, Videos};
 use dn_core::youtube::{CallBudget, Credentials, TokenCache};
 use dn_domain::id::VideoId;
 use dn_sandbox::{CredentialKind, Fault, Match, Service, VideoRecord, WorldBuilder};
-use dn_tests::{Rehearsal, Run, run};
+use dn_tests::{Rehearsal, Run, command, run};
 use jiff::Span;
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -185,7 +186,14 @@ impl Bench {
 
     /// A week so many before the last, with the lifetime views of the contested video and of one of the sound's, and the
     /// sound's daily views.
-    async fn week(&self, back: i64, [contested, sound, daily]: [u64; 3], more: &[&str]) -> Run {
+    async fn week(&self, back: i64, numbers: [u64; 3], more: &[&str]) -> Run {
+        let given = self.arguments(back, numbers);
+        let given: Vec<&str> = given.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        run("claims-report", &self.environment, &given).await.unwrap()
+    }
+
+    /// Writes the week's files, and says where they are.
+    fn arguments(&self, back: i64, [contested, sound, daily]: [u64; 3]) -> Vec<String> {
         let monday = self.last.saturating_sub(Span::new().days(7 * back)).to_string();
         let path = |name: &str, text: String| {
             let path = self.rehearsal.directory().join(format!("{name}.csv"));
@@ -209,7 +217,7 @@ impl Bench {
             ),
         );
         let given = ["--json", "--week", &monday, "--assets", &assets, "--videos", &videos];
-        run("claims-report", &self.environment, &[&given, more].concat()).await.unwrap()
+        given.map(str::to_owned).into()
     }
 
     async fn last_week(&self, more: &[&str]) -> Value {
@@ -250,7 +258,6 @@ fn live_keys(alert: &Value) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_tells_todays_numbers_beside_the_weeks_and_the_bus_hears_them() {
     let bench = Bench::new().await;
-    assert_eq!(bench.calls(), 0, "a week that is made later has no numbers of its own day");
     let summary = bench.last_week(&[]).await;
     let [video, sound] = alerts(&summary);
     let evidence = &video["evidence"];
@@ -345,9 +352,42 @@ async fn no_unit_no_credential_and_no_last_week_mean_that_nobody_is_asked() {
     let summary = bench.last_week(&[]).await;
     assert_eq!((source(&summary), live_keys(&alerts(&summary)[0]).len()), (None, 0));
     assert_eq!(bench.calls(), 0);
+    let bench = Bench::new().await;
+    let old = bench.week(1, [90_000, 5_000, 1_000], &[]).await.summary().unwrap();
+    let told = read(&old, "alerts.json");
+    assert!(
+        told.contains(CONTESTED) && !told.contains("liveAsOf"),
+        "today is no day of an older week: {told}"
+    );
+    assert_eq!(source(&old), None);
+    assert_eq!(bench.calls(), 0);
     let wrong = bench.week(0, [1, 1, 1], &["--data-units", "many"]).await;
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
     assert!(wrong.stderr.contains("--data-units (DATA_UNITS)"), "{}", wrong.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p01_a_signal_while_todays_numbers_are_asked_for_ends_the_run_and_leaves_the_history() {
+    let bench = Bench::new().await;
+    let history =
+        || std::fs::read(bench.rehearsal.directory().join("state/claims-report/history/history.sqlite"));
+    let before = history().unwrap();
+    bench.rehearsal.sandbox.faults().inject(Service::Data, "videos.list", 1, Fault::Stall);
+    let arguments = bench.arguments(0, [12_000, 5_000, 1_000]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut child = command("claims-report", &bench.environment, &arguments).unwrap();
+    let child = child.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while bench.rehearsal.sandbox.faults().pending() > 0 {
+        assert!(Instant::now() < deadline, "the Data API was never asked");
+        tokio::task::yield_now().await;
+    }
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let ended = tokio::task::spawn_blocking(move || child.wait_with_output()).await.unwrap().unwrap();
+    assert_eq!(ended.status.code(), Some(143), "{ended:?}");
+    assert!(history().unwrap() == before);
+    assert_eq!(bench.rehearsal.events("Claims Report Failed").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
