@@ -3,11 +3,11 @@
 use super::cells::{BadRow, Cells};
 use super::{Place, wrong_field_count};
 
-/// So many bytes are kept together: what fits into a core's own cache beside everything else.
-const FULL_BYTES: usize = 128 * 1024;
+/// So many bytes are kept together: enough to be worth waking another thread for, and few enough for a core's cache.
+const FULL_BYTES: usize = 256 * 1024;
 
 /// So many rows at most.
-const FULL_ROWS: usize = 512;
+const FULL_ROWS: usize = 1024;
 
 /// Rows of a table.
 #[derive(Default)]

@@ -196,7 +196,7 @@ impl Gather {
         let Some(candidates) = self.candidates.as_mut().filter(|them| them.may_take(views)) else { return };
         let uploaded = calendar::date(row.cell(ClaimColumn::UploadDate)).ok().flatten();
         let Some(there_since) = uploaded.or(claim.created) else { return };
-        let sunday = self.week.sunday();
+        let sunday = *self.days.end();
         let age = |day: Date| sunday.duration_since(day).as_hours() / 24 + 1;
         let views_a_day = views / u64::try_from(age(there_since)).unwrap_or(1).max(1);
         if !candidates.may_take(views_a_day) {

@@ -5,7 +5,6 @@ use super::super::state::AssetState;
 use super::super::state::{
     ClaimEntry, ClaimState, ContestedVideo, Known, NO_ASSET, ReferenceState, Snapshot,
 };
-use super::claim_table::GatheredClaim;
 use super::entries::{at, at_mut};
 use super::{Gather, Source, add};
 use crate::claims::risk::{Candidate, Candidates};
@@ -47,16 +46,8 @@ impl Gather {
 
         // Of rows that disagree about one claim the highest state stands, and of its assets the first.
         let claims = claims.into_sorted(
-            |claim| {
-                let entry = claim.entry();
-                let asset = renumbered(&new_asset, entry.asset());
-                let asset_and_state = ClaimEntry::new(claim.key, asset, entry.state()).asset_and_state;
-                GatheredClaim { asset_and_state, ..claim }
-            },
-            |claim| {
-                let entry = claim.entry();
-                (std::cmp::Reverse(entry.state()), entry.asset().unwrap_or(NO_ASSET))
-            },
+            |claim| ClaimEntry::new(claim.key(), renumbered(&new_asset, claim.asset()), claim.state()),
+            |claim| (std::cmp::Reverse(claim.state()), claim.asset().unwrap_or(NO_ASSET)),
         );
         for claim in &claims {
             let Some(asset) = claim.asset().and_then(|asset| at_mut(&mut assets, asset)) else { continue };
