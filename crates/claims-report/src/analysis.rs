@@ -38,8 +38,10 @@ const DIGEST_CHANGES: usize = 200;
 /// What the history knows of the weeks before.
 #[derive(Default)]
 pub(crate) struct Past {
-    /// The last week, that this one is compared with.
+    /// The last week, that this one was compared with; its claims are forgotten.
     pub before: Option<Snapshot>,
+    /// What changed since.
+    pub changes: Option<Changes>,
     /// What assets, references and channels use to be.
     pub habits: Habits,
     /// What the other platforms counted.
@@ -116,19 +118,28 @@ pub(crate) fn judge(reports: &Reports, believed: Option<&Snapshot>, input: &Inpu
     quality::judge(&reports.snapshot, believed, &context)
 }
 
-/// Compares and sums up.
+/// Compares with the last week, of which the claims are needed for nothing else.
+pub(crate) fn compare_with(past: &mut Past, now: &Snapshot) {
+    past.changes = past.before.as_ref().map(|before| compare(before, now));
+    if let Some(before) = &mut past.before {
+        before.forget_claims();
+    }
+}
+
+/// Sums up.
 pub(crate) fn analyse(
     reports: Reports,
     verdict: Verdict,
     besides: Besides,
     surges: Vec<Alert>,
-    past: &Past,
+    mut past: Past,
     input: &Input,
 ) -> Made {
     let Reports { snapshot, read, rejected_rows, .. } = reports;
+    let changes = past.changes.take();
+    let past = &past;
     let before = past.before.as_ref();
     let partners = input.partners();
-    let changes = before.map(|before| compare(before, &snapshot));
 
     let mut drafts = verdict.findings.clone();
     drafts.extend(risks::alerts(&snapshot, &surges, &past.disputing, input));

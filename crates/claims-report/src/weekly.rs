@@ -16,7 +16,7 @@ use dn_domain::claims::snapshot::{ReportFacts, Snapshot, Source};
 use dn_domain::claims::week::Week;
 use dn_domain::id::ChannelId;
 
-use crate::analysis::{Input, Made, Past, analyse, judge};
+use crate::analysis::{Input, Made, Past, analyse, compare_with, judge};
 use crate::args::{Place, Settings};
 use crate::database::Database;
 use crate::desk::{self, Asked, Memory};
@@ -267,6 +267,12 @@ impl Frame<'_> {
                 recall(history, last).await?
             }
         };
+        // Before anything else takes room: two weeks with all their claims are the most that memory has to hold.
+        let comparing = tokio::task::spawn_blocking(move || {
+            compare_with(&mut past, &reports.snapshot);
+            (reports, past)
+        });
+        let (reports, past) = comparing.await?;
         let question = Question {
             history,
             weeks: &weeks,
@@ -276,7 +282,7 @@ impl Frame<'_> {
         };
         let surges = surges(&question, &reports.snapshot).await?;
         let analysed =
-            tokio::task::spawn_blocking(move || analyse(reports, verdict, besides, surges, &past, &input));
+            tokio::task::spawn_blocking(move || analyse(reports, verdict, besides, surges, past, &input));
         Ok(analysed.await?)
     }
 

@@ -546,11 +546,11 @@ pub struct Snapshot {
     pub videos: Vec<VideoState>,
     /// Channels of the video report by id.
     pub channels: Vec<ChannelState>,
-    /// Channels of claimed videos by id.
+    /// Channels of claimed videos by id: those with [`super::KEPT_CLAIMS`] claims or more, or with a disputed one.
     pub uploaders: Vec<UploaderState>,
     /// References by id.
     pub references: Vec<ReferenceState>,
-    /// Claims by key, each once.
+    /// Claims by key, each once; none once they are forgotten.
     pub claims: Vec<ClaimEntry>,
     /// Claims that wait for somebody, by id, each once; of a recalled week none.
     pub open_claims: Vec<OpenClaim>,
@@ -565,6 +565,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Gives back the memory of the claims, once the week was compared with another.
+    pub fn forget_claims(&mut self) {
+        self.claims = Vec::new();
+    }
+
     /// The asset, if the week knows it.
     pub fn asset(&self, id: AssetId) -> Option<&AssetState> {
         self.assets.binary_search_by_key(&id, |asset| asset.id).ok().and_then(|index| self.assets.get(index))
@@ -583,7 +588,7 @@ impl Snapshot {
             .and_then(|index| self.channels.get(index))
     }
 
-    /// The channel as an uploader of claimed videos, if the week knows it.
+    /// The channel as an uploader of claimed videos, if the week has kept it.
     pub fn uploader(&self, id: ChannelId) -> Option<&UploaderState> {
         self.uploaders
             .binary_search_by_key(&id, |uploader| uploader.id)

@@ -1,6 +1,7 @@
 //! The end of the rows.
 
 use super::super::hashing::fingerprint;
+use super::super::kept::KEPT_CLAIMS;
 use super::super::state::AssetState;
 use super::super::state::{
     ClaimEntry, ClaimState, ContestedVideo, Known, NO_ASSET, ReferenceState, Snapshot,
@@ -125,6 +126,9 @@ impl Gather {
         snapshot.settle_facts(Source::Videos, self.video_rows);
         snapshot.settle_facts(Source::Conflicts, self.conflict_rows);
         snapshot.settle_facts(Source::Claims, Vec::new());
+        // Nearly all of a million are asked for nothing any more.
+        snapshot.uploaders.retain(|uploader| uploader.claims >= KEPT_CLAIMS || uploader.claims_disputed > 0);
+        snapshot.uploaders.shrink_to_fit();
         snapshot
     }
 }
