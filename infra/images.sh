@@ -13,7 +13,10 @@ PROGRAMS=(channelbackfill:channelbackfill cmscleanup:cms-customid-cleanup claims
 RUST=$(sed -n 's/^FROM \(docker.io[^$]*\)${RUST_DIGEST} AS build$/\1/p' Dockerfile.claims)
 RUNTIME=$(sed -n 's/^FROM \(gcr.io[^$]*\)${RUNTIME_DIGEST}$/\1/p' Dockerfile.claims)
 SPACE=target/images
+WORLD=$PWD/$SPACE/world
+BUCKET=sandbox-state
 LIMIT_MB=60
+TOO_LITTLE_MB=6
 
 say() { printf 'images: %s\n' "$*" >&2; }
 fail() { say "FAILED: $*"; exit 1; }
@@ -102,18 +105,30 @@ bases() {
 
 # --- running as Fargate does ----------------------------------------------------------------------------------------
 
-# start PROGRAM MEMORY_MB ARGUMENTS…: what the task definition says, with the sandbox's environment.
+# settings PROGRAM [MEMORY_MB]: what the task definition says, with the sandbox's environment.
+settings() {
+  FLAGS=(--network host --read-only --tmpfs /tmp:mode=1777 --cap-drop all --security-opt no-new-privileges
+    --memory "${2:-$(memory_of "$1")}m" --stop-timeout 120 --volume "$WORLD:$WORLD:ro" --env-file "$PWD/$SPACE/tasks.env")
+  # The one variable that two tasks have, with another meaning each.
+  [ "$1" != claims-report ] || FLAGS+=(--env VIDEO_REPORT_URI=reporting-api)
+}
+
+# start PROGRAM ARGUMENTS…
 start() {
-  local program=$1 memory=$2
-  shift 2
-  "${RUN[@]}" --network host --read-only --tmpfs /tmp:mode=1777 --cap-drop all --security-opt no-new-privileges \
-    --memory "${memory}m" --stop-timeout 120 --volume "$PWD/$SPACE/world:$PWD/$SPACE/world:ro" \
-    --env-file "$SPACE/tasks.env" "$(image "$program")" "$@"
+  local program=$1
+  shift
+  settings "$program"
+  "${RUN[@]}" "${FLAGS[@]}" "$(image "$program")" "$@"
 }
 
 image() { echo "${PREFIX}dn-maintenance/$1:$REVISION"; }
 
-memory_of() { sed -n "/^    measured:/,/^    former:/s/.*$1Memory: \"\([0-9]*\)\"/\1/p" infra/tasks.yaml; }
+# memory_of PROGRAM: in MiB, of the sizes that are the default.
+memory_of() {
+  local key
+  case $1 in channelbackfill) key=Backfill ;; cms-customid-cleanup) key=Cleanup ;; claims-report) key=Claims ;; esac
+  sed -n "/^    measured:/,/^    former:/s/.*${key}Memory: \"\([0-9]*\)\"/\1/p" infra/tasks.yaml
+}
 
 # expect CODE WHAT COMMAND…
 expect() {
@@ -124,13 +139,24 @@ expect() {
   say "$what: exit $code"
 }
 
+# wait_for WHAT COMMAND…: two minutes.
+wait_for() {
+  local what=$1
+  shift
+  for _ in $(seq 240); do "$@" && return; sleep 0.5; done
+  fail "waited in vain for $what"
+}
+
 sandbox() {
   cargo build --locked --quiet -p dn-sandbox --bin dn-sandbox
-  rm -rf "$SPACE/world"
-  ./target/debug/dn-sandbox serve --seed 3 --channels 40 --videos 3000 --dir "$PWD/$SPACE/world" "$@" >"$SPACE/sandbox.env" &
+  rm -rf "$WORLD"
+  tasks_of_rules
+  ./target/debug/dn-sandbox serve --seed 3 --channels 40 --videos 3000 --weeks --dir "$WORLD" --tasks "$PWD/$SPACE/tasks" \
+    >"$SPACE/sandbox.env" 2>"$SPACE/sandbox.log" &
   SANDBOX=$!
   trap 'kill $SANDBOX 2>/dev/null || true' EXIT
-  for _ in $(seq 60); do grep -q 'export YOUTUBE_REPORTING_BASE_URL' "$SPACE/sandbox.env" 2>/dev/null && break; sleep 1; done
+  # The rate is the last line.
+  wait_for 'the sandbox' grep -q 'export RATE_PER_SECOND' "$SPACE/sandbox.env"
   # Values as a shell reads them, without their quotes: what a container's environment file takes.
   (
     set -a
@@ -140,7 +166,51 @@ sandbox() {
       printf '%s=%s\n' "$name" "$(tr -d '\n' <<<"${!name}")"
     done
   ) | grep -vE '^(STATE_URI|EXPORT_DIR|LOG_FORMAT)=' >"$SPACE/tasks.env"
-  printf 'STATE_URI=/tmp/state\nEXPORT_DIR=/tmp\nLOG_FORMAT=json\nMAX_REPORT_AGE=3650d\n' >>"$SPACE/tasks.env"
+  printf '%s\n' "STATE_URI=s3://$BUCKET" EXPORT_DIR=/tmp LOG_FORMAT=json >>"$SPACE/tasks.env"
+}
+
+# What the sandbox starts where a rule starts the cleanup: the image, with the variables of the rule's transformer.
+tasks_of_rules() {
+  local task=$SPACE/tasks/cms-customid-cleanup
+  mkdir -p "$SPACE/tasks"
+  settings cms-customid-cleanup
+  {
+    printf '#!/usr/bin/env bash\nexport PATH=%q HOME=%q\n' "$PATH" "$HOME"
+    # shellcheck disable=SC2016
+    echo 'for name in $(compgen -e TRIGGER_); do set -- "$@" --env "$name"; done'
+    printf 'exec'
+    printf ' %q' "${RUN[@]}" "${FLAGS[@]}"
+    # shellcheck disable=SC2016
+    printf ' "$@" %q --json\n' "$(image cms-customid-cleanup)"
+  } >"$task"
+  chmod +x "$task"
+}
+
+# The backfill's event on the bus starts the cleanup.
+chain() {
+  expect 0 'channelbackfill run' start channelbackfill run --json
+  # Some of the made-up assets cannot be set.
+  wait_for 'the cleanup that the event starts' grep -q 'cms-customid-cleanup: \(ended\|could not\)' "$SPACE/sandbox.log"
+  grep -q 'cms-customid-cleanup: ended with exit code 3;' "$SPACE/sandbox.log" || { cat "$SPACE/sandbox.log" >&2; fail 'cleanup by its rule'; }
+  say 'cms-customid-cleanup, started by its rule: exit 3'
+}
+
+# A week, the last one, for which the week between is made up for, and the desk over their history.
+weekly() {
+  local page week
+  expect 0 'claims-report check' start claims-report check
+  week=$(basename "$(printf '%s\n' "$WORLD"/s3/youtube-reporting-main/claims/* | tail -3 | head -1)")
+  expect 0 "claims-report run, $week" start claims-report run --week "$week"
+  expect 0 'claims-report run' start claims-report run --json
+  page=$(sed -n 's/.*"reportUri": *"\([^"]*\)".*/\1/p' "$SPACE/out.log")
+  [ "${page##*/}" = report.html ] || fail "claims-report: the page is ${page:-nowhere}"
+  local folder=$WORLD/s3/${page#s3://}
+  for file in report.html email.html report.json report.xlsx changes.csv disputes.csv alerts.json quality.json; do
+    [ -s "${folder%/*}/$file" ] || fail "claims-report: no $file"
+  done
+  [ "$(wc -l <"${folder%/*}/changes.csv")" -gt 1 ] || fail 'claims-report: nothing changed'
+  say "claims-report: $(wc -c <"$folder") bytes of $page"
+  expect 0 'claims-report disputes' start claims-report disputes --json
 }
 
 # What an image says of itself, and what lies in it.
@@ -155,52 +225,68 @@ examine() {
   say "$program: $((size / 1000 / 1000)) MB, user $user, revision $revision"
 }
 
-# A cleanup with much to write is told to end in the middle.
+has_said() { "${ENGINE[@]}" logs "$1" 2>&1 | grep "\"message\":\"$2\"" >/dev/null; }
+
+# terminate PROGRAM MESSAGE ARGUMENTS…: what has much to do yet when it logs this message is told to end.
 terminate() {
-  local name=dn-images-term code=0
+  local program=$1 message=$2 name=dn-images-term code before
+  shift 2
   "${ENGINE[@]}" rm -f "$name" >/dev/null 2>&1 || true
-  RUN=("${ENGINE[@]}" run --detach --name "$name" "${FLAGS[@]}")
-  start cms-customid-cleanup "$(memory_of Cleanup)" --rate-per-second 5 --state-uri /tmp/term >/dev/null
-  for _ in $(seq 120); do grep -q 'assets.patch' "$SPACE/world/journal.jsonl" && break; sleep 0.5; done
-  local before=$SECONDS
+  settings "$program"
+  "${ENGINE[@]}" run --detach --name "$name" "${LIMITS[@]}" "${FLAGS[@]}" "$(image "$program")" "$@" >/dev/null
+  wait_for "$message" has_said "$name" "$message"
+  before=$SECONDS
   "${ENGINE[@]}" stop --time 120 "$name" >/dev/null
   code=$("${ENGINE[@]}" inspect "$name" --format '{{.State.ExitCode}}')
   "${ENGINE[@]}" logs "$name" >"$SPACE/out.log" 2>"$SPACE/err.log" || true
-  [ "$code" = 143 ] || { tail -5 "$SPACE/err.log" >&2; fail "SIGTERM: exit $code, not 143"; }
-  [ $((SECONDS - before)) -lt 100 ] || fail "SIGTERM: took $((SECONDS - before)) s"
+  [ "$code" = 143 ] || { tail -5 "$SPACE/err.log" >&2; fail "$program, SIGTERM: exit $code, not 143"; }
+  [ $((SECONDS - before)) -lt 100 ] || fail "$program, SIGTERM: took $((SECONDS - before)) s"
   "${ENGINE[@]}" rm -f "$name" >/dev/null
-  say "cms-customid-cleanup: SIGTERM: exit 143"
-  RUN=("${ENGINE[@]}" run --rm "${FLAGS[@]}")
+  say "$program: SIGTERM: exit 143"
+}
+
+# What the runs here say of memory: a limit that is too small ends a run as it would on Fargate, or there is none here.
+memory_is_held() {
+  local code=0
+  settings claims-report "$TOO_LITTLE_MB"
+  # podman leaves a file where it is called and somebody is killed.
+  (cd "$SPACE" && "${RUN[@]}" "${FLAGS[@]}" "$(image claims-report)" run --dry-run >out.log 2>err.log) || code=$?
+  case $code in
+    137) say "memory: enforced; with $TOO_LITTLE_MB MiB claims-report is killed (137), and every run above had its task definition's" ;;
+    0) say "memory: NOT enforced here, claims-report runs with $TOO_LITTLE_MB MiB; the runs above say nothing of it" ;;
+    *) tail -5 "$SPACE/err.log" >&2; fail "claims-report with $TOO_LITTLE_MB MiB: exit $code" ;;
+  esac
 }
 
 run_tests() {
   mkdir -p "$SPACE"
   REVISION=test-$(git rev-parse --short=12 HEAD)
   if have_docker; then
-    ENGINE=(docker) FLAGS=() INSPECT=(docker image inspect) PREFIX=
+    ENGINE=(docker) LIMITS=() INSPECT=(docker image inspect) PREFIX=
   else
     need buildah podman runc mmdebstrap
     local storage=(--root "$PWD/$SPACE/storage" --runroot "$PWD/$SPACE/run")
     BUILDAH=(buildah "${storage[@]}")
     ENGINE=(podman "${storage[@]}" --cgroup-manager cgroupfs --runtime runc)
-    FLAGS=(--ulimit nofile=1024:1024 --ulimit nproc=4096:4096)
+    LIMITS=(--ulimit nofile=1024:1024 --ulimit nproc=4096:4096 --read-only-tmpfs=false)
     INSPECT=("${ENGINE[@]}" image inspect)
     PREFIX=localhost/
     OFFLINE=1
     bases
   fi
-  RUN=("${ENGINE[@]}" run --rm "${FLAGS[@]}")
+  RUN=("${ENGINE[@]}" run --rm "${LIMITS[@]}")
   for pair in "${PROGRAMS[@]}"; do build_one "${pair%%:*}" "${pair##*:}" "$REVISION"; done
   for pair in "${PROGRAMS[@]}"; do examine "${pair##*:}"; done
 
   sandbox
-  expect 0 'cms-customid-cleanup check' start cms-customid-cleanup "$(memory_of Cleanup)" check
-  terminate
-  # Some of the made-up assets cannot be set.
-  expect 3 'cms-customid-cleanup run' start cms-customid-cleanup "$(memory_of Cleanup)" run --json --rate-per-second 2000
-  expect 0 'channelbackfill check' start channelbackfill "$(memory_of Backfill)" check
-  expect 0 'channelbackfill run' start channelbackfill "$(memory_of Backfill)" run --json
-  expect 0 'claims-report --help' start claims-report "$(memory_of Claims)" --help
+  expect 0 'cms-customid-cleanup check' start cms-customid-cleanup check
+  terminate cms-customid-cleanup 'plan kept' --rate-per-second 5
+  expect 0 'channelbackfill check' start channelbackfill check
+  chain
+  # At one call a second the dispute desk alone takes ten.
+  terminate claims-report 'videos of the database listed' run --rate-per-second 1
+  weekly
+  memory_is_held
   expect 2 'a task without its settings' "${RUN[@]}" --network host --read-only --tmpfs /tmp --cap-drop all "$(image cms-customid-cleanup)"
   say 'all as on Fargate'
 }

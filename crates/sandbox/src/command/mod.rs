@@ -150,6 +150,9 @@ struct ServerArgs {
     /// The SDL of the data API.
     #[arg(long, default_value = "infra/graphql/schema.graphql")]
     schema: PathBuf,
+    /// The folder of the tasks, each named as its container [default: where this program lies].
+    #[arg(long)]
+    tasks: Option<PathBuf>,
 }
 
 impl ServerArgs {
@@ -168,7 +171,10 @@ impl ServerArgs {
             dir,
             workflow: locate(&self.workflow, bin_dir)?,
             schema: locate(&self.schema, bin_dir)?,
-            bin_dir: Some(bin_dir.to_owned()),
+            bin_dir: Some(match &self.tasks {
+                Some(tasks) => std::path::absolute(tasks)?,
+                None => bin_dir.to_owned(),
+            }),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -72,12 +73,17 @@ fn serve_prints_exports_alone_and_ends_when_it_is_asked_to() {
 #[test]
 fn a_demonstration_that_misses_the_truth_says_so_and_fails() {
     let dir = tempfile::tempdir().unwrap();
-    // Alone in its folder the program finds no tasks to run.
-    let alone = dir.path().join("dn-sandbox");
-    fs::copy(PROGRAM, &alone).unwrap();
-    let output = Command::new(&alone)
+    // Of the tasks there is one, which does nothing but leave a mark.
+    let (tasks, mark) = (dir.path().join("tasks"), dir.path().join("mark"));
+    fs::create_dir(&tasks).unwrap();
+    let backfill = tasks.join("channelbackfill");
+    fs::write(&backfill, format!("#!/bin/sh\necho > '{}'\nexit 2\n", mark.display())).unwrap();
+    fs::set_permissions(&backfill, fs::Permissions::from_mode(0o755)).unwrap();
+    let output = Command::new(PROGRAM)
         .args(["demo", "--channels", "2", "--videos", "5", "--dir"])
         .arg(dir.path().join("world"))
+        .arg("--tasks")
+        .arg(&tasks)
         .arg("--workflow")
         .arg(infra("workflow.yaml"))
         .arg("--schema")
@@ -85,6 +91,7 @@ fn a_demonstration_that_misses_the_truth_says_so_and_fails() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
+    assert!(mark.exists(), "the task of that folder is run");
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(
         said.contains("THE TRUTH WAS MISSED") && said.contains("channelbackfill did not succeed"),
