@@ -1,5 +1,5 @@
 # The two commands of the README, and what they are made of.
-.PHONY: demo test lint bench fuzz deny deploy-dry-run images test-images
+.PHONY: demo test lint bench fuzz deny deploy-dry-run images test-images release deploy
 
 CARGO ?= cargo
 PROGRAMS = -p dn-sandbox -p channelbackfill -p cms-customid-cleanup -p claims-report
@@ -70,3 +70,11 @@ images:
 
 test-images:
 	infra/images.sh test
+
+# A deployment, by the credentials of the aws command line: what the images need and the images, then everything else;
+# STACKS=tasks for one stack alone.
+release:
+	infra/deploy.sh images $(REVISION)
+
+deploy:
+	infra/deploy.sh stacks $(REVISION) $(STACKS)

@@ -10,14 +10,15 @@ queues, topics and buckets: those are only parsed, and counted as passed over. E
 import json
 import logging
 import pathlib
+import re
 import sys
 import warnings
 
 import boto3
 
 HERE = pathlib.Path(__file__).parent
-# The order of a deployment: each stack needs names of those before it.
-ORDER = ["foundation", "tasks", "workflow", "alerts", "schedules", "monitoring", "fleet"]
+# As deploy.sh does it: what the images need first, and last what has to be named.
+ORDER = ["foundation", *re.search(r"^STACKS=\((.+)\)$", (HERE / "deploy.sh").read_text(), re.M)[1].split(), "fleet"]
 # What is looked up in the parameter store, and what changes with each deployment. The values are made up.
 STORE = {
     "graphql-endpoint": "https://example.appsync-api.us-east-1.amazonaws.com/graphql",

@@ -462,12 +462,16 @@ fn every_path_that_a_document_names_is_there() {
 }
 
 #[test]
-fn the_readmes_commands_are_ones_that_the_makefile_knows() {
+fn every_make_that_a_document_tells_of_is_one_that_the_makefile_knows() {
     let makefile = document("Makefile");
-    let make = Regex::new(r"(?m)\bmake ([a-z-]+)\b").unwrap();
-    let named: BTreeSet<String> =
-        make.captures_iter(&document("README.md")).map(|make| make[1].to_owned()).collect();
-    assert!(named.contains("demo") && named.contains("test"), "{named:?}");
+    let make = Regex::new(r"(?m)(?:^|`|\$ )make ([a-z-]+)\b").unwrap();
+    let mut named: BTreeSet<String> = BTreeSet::new();
+    for (_, text) in documents() {
+        named.extend(make.captures_iter(&text).map(|make| make[1].to_owned()));
+    }
+    for needed in ["demo", "test", "release", "deploy"] {
+        assert!(named.contains(needed), "{needed}: {named:?}");
+    }
     for target in named {
         assert!(makefile.contains(&format!("\n{target}:")), "make {target}");
     }

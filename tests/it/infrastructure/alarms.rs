@@ -136,12 +136,21 @@ fn alarms_and_dashboard_look_at_metrics_that_are_measured_and_at_rules_and_queue
             assert!(measured[task].contains(name), "{place}: {task} does not measure {name}");
         }
     };
+    // What an alarm looks at of rules and queues.
+    let mut watched = BTreeSet::new();
     for (logical, alarm) in alarms(&template) {
         let metrics = metrics(alarm);
         assert!(!metrics.is_empty() && metrics.len() <= 10, "{logical}");
         for metric in metrics {
+            if matches!(metric.1, "FailedInvocations" | "ApproximateNumberOfMessagesVisible") {
+                watched
+                    .extend(["RuleName", "QueueName"].iter().filter_map(|name| metric.2.get(name).copied()));
+            }
             check(logical, metric);
         }
+    }
+    for name in rules.iter().map(|(_, name)| name).chain(&queues) {
+        assert!(watched.contains(name.as_str()), "no alarm looks at {name}");
     }
     let body = template.of_type("AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"].as_str().unwrap();
     let body: Value = serde_json::from_str(body).unwrap();
