@@ -43,7 +43,7 @@ images() {
   # The tag is a promise of what is in the image.
   [ "$revision" = "$(git rev-parse --short=12 HEAD)" ] || fail "$revision is not what is checked out"
   [ -z "$(git status --porcelain)" ] || fail 'there are changes that no revision has'
-  infra/images.sh build "$revision"
+  infra/images.sh release "$revision"
   docker info >/dev/null 2>&1 && tool=docker
   registry=$(aws ecr describe-repositories --repository-names "dn-maintenance/${PROGRAMS[0]}" --query 'repositories[0].repositoryUri' --output text)
   registry=${registry%%/*}

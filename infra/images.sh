@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # The three images.
 #
-#   infra/images.sh build [REVISION]   dn-maintenance/<program>:REVISION, by docker, or by buildah where that is missing
-#   infra/images.sh test               builds them and runs them as Fargate would, against the sandbox
+#   infra/images.sh build [REVISION]     dn-maintenance/<program>:REVISION, by docker, or by buildah where that is missing
+#   infra/images.sh release [REVISION]   the same, on published bases or not at all
+#   infra/images.sh test                 builds them and runs them as Fargate would, against the sandbox
 #
-# Where no registry answers, `test` makes the bases from Debian's packages and the toolchain at hand, in a storage of its own
-# below target/: what it proves is the Dockerfiles and the programs in them. `build` takes published bases or fails.
+# Where no registry answers, `build` and `test` make the bases from Debian's packages and the toolchain at hand, in a
+# storage of its own below target/: what that proves is the Dockerfiles and the programs in them. Such an image has the
+# label local-base and is not for release.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -52,10 +54,20 @@ build_one() {
   fi
 }
 
+# build REVISION [only-published]
 build() {
-  have_docker || need buildah
+  if ! have_docker; then
+    need buildah
+    if [ -z "${2:-}" ] && ! published; then
+      say 'no registry answers: the bases are made here, and the images are not for release'
+      go_local
+    fi
+  fi
   for pair in "${PROGRAMS[@]}"; do build_one "${pair%%:*}" "${pair##*:}" "$1"; done
+  [ -z "${OFFLINE:-}" ] || say "they lie in $SPACE/storage: buildah --root $PWD/$SPACE/storage --runroot $PWD/$SPACE/run images"
 }
+
+published() { timeout 300 buildah pull --quiet "$RUNTIME" >/dev/null 2>&1 && timeout 900 buildah pull --quiet "$RUST" >/dev/null 2>&1; }
 
 # --- bases where there is no registry -------------------------------------------------------------------------------
 
@@ -101,6 +113,16 @@ bases() {
   "${BUILDAH[@]}" inspect --type image "$RUST" >/dev/null 2>&1 ||
     { say "making $RUST from Debian's packages"; rust_base; }
   cargo fetch --locked --quiet
+}
+
+# From here on everything is in a storage of its own.
+go_local() {
+  need buildah mmdebstrap
+  mkdir -p "$SPACE"
+  STORAGE=(--root "$PWD/$SPACE/storage" --runroot "$PWD/$SPACE/run")
+  BUILDAH=(buildah "${STORAGE[@]}")
+  OFFLINE=1
+  bases
 }
 
 # --- running as Fargate does ----------------------------------------------------------------------------------------
@@ -264,15 +286,12 @@ run_tests() {
   if have_docker; then
     ENGINE=(docker) LIMITS=() INSPECT=(docker image inspect) PREFIX=
   else
-    need buildah podman runc mmdebstrap
-    local storage=(--root "$PWD/$SPACE/storage" --runroot "$PWD/$SPACE/run")
-    BUILDAH=(buildah "${storage[@]}")
-    ENGINE=(podman "${storage[@]}" --cgroup-manager cgroupfs --runtime runc)
+    need podman runc
+    go_local
+    ENGINE=(podman "${STORAGE[@]}" --cgroup-manager cgroupfs --runtime runc)
     LIMITS=(--ulimit nofile=1024:1024 --ulimit nproc=4096:4096 --read-only-tmpfs=false)
     INSPECT=("${ENGINE[@]}" image inspect)
     PREFIX=localhost/
-    OFFLINE=1
-    bases
   fi
   RUN=("${ENGINE[@]}" run --rm "${LIMITS[@]}")
   for pair in "${PROGRAMS[@]}"; do build_one "${pair%%:*}" "${pair##*:}" "$REVISION"; done
@@ -293,6 +312,7 @@ run_tests() {
 
 case "${1:-}" in
   build) build "${2:-$(git rev-parse --short=12 HEAD)}" ;;
+  release) build "${2:-$(git rev-parse --short=12 HEAD)}" only-published ;;
   test) run_tests ;;
-  *) sed -n '2,9p' "$0"; exit 2 ;;
+  *) sed -n '2,11p' "$0"; exit 2 ;;
 esac
