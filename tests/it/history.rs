@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +71,8 @@ fn entry(run_id: &str, week: &str, videos: u32) -> Entry {
         totals: WeekTotals::of(&snapshot),
         alerts: Vec::new(),
         open_claims: Vec::new(),
+        disputed: BTreeSet::new(),
+        candidates: Vec::new(),
         platform_values: Vec::new(),
         snapshot: Arc::new(snapshot),
     }

@@ -26,6 +26,7 @@ use jiff::civil::Date;
 
 use crate::database::Database;
 use crate::desk::{self, Asked};
+use crate::history::NotedClaim;
 use crate::inputs::{Besides, ReportRead, Reports};
 use crate::risks;
 
@@ -105,6 +106,10 @@ pub(crate) struct Made {
     pub first_seen: Vec<Week>,
     /// The videos that the told alerts are about.
     pub wanted: Vec<live::Wanted>,
+    /// Claims that are looked after from this week on.
+    pub noted: Vec<NotedClaim>,
+    /// Claims that the Content ID API says are disputed.
+    pub disputed: BTreeSet<ClaimId>,
     pub exit: Exit,
 }
 
@@ -142,7 +147,9 @@ pub(crate) fn analyse(
     let partners = input.partners();
 
     let mut drafts = verdict.findings.clone();
-    drafts.extend(risks::alerts(&snapshot, &surges, &past.disputing, input));
+    let risks = risks::assess(&snapshot, &surges, &past.disputing, input);
+    drafts.extend(risks::alerts(&risks, &snapshot, input));
+    let noted = risks::noted(&risks, input.week, &verdict);
     drafts.extend(surges);
     drafts.extend(besides.platforms.judge(input.week, &past.platforms));
     drafts.extend(besides.refused.iter().map(|refused| quality::refused(&refused.name, &refused.refusal)));
@@ -232,6 +239,8 @@ pub(crate) fn analyse(
         besides,
         first_seen,
         wanted,
+        noted,
+        disputed: input.asked.as_ref().map(Asked::disputed).unwrap_or_default(),
     }
 }
 

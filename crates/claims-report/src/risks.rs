@@ -6,13 +6,16 @@ use anyhow::Context as _;
 use dn_core::store::open_read;
 use dn_core::task::{Context, Ended, Exit, InputError};
 use dn_domain::claims::alert::{Alert, Kind};
+use dn_domain::claims::quality::Verdict;
 use dn_domain::claims::risk::{self, BUILT_IN, Risk, Weights};
-use dn_domain::claims::snapshot::Snapshot;
+use dn_domain::claims::snapshot::{Snapshot, Source};
+use dn_domain::claims::week::Week;
 use dn_domain::id::ChannelId;
 use hashbrown::HashSet;
 
 use crate::Tally;
 use crate::analysis::Input;
+use crate::history::NotedClaim;
 
 /// No table is near this.
 const MAX_BYTES: u64 = 64 << 10;
@@ -38,13 +41,13 @@ fn read(table: &str) -> anyhow::Result<Weights> {
     Ok(weights.checked()?)
 }
 
-/// The alerts of the claims that are most at risk. What surged is told by the week's alerts.
-pub(crate) fn alerts(
+/// The claims that may come to be disputed, the highest expected loss first. What surged is told by the week's alerts.
+pub(crate) fn assess(
     now: &Snapshot,
     surges: &[Alert],
     disputing: &HashSet<ChannelId>,
     input: &Input,
-) -> Vec<Alert> {
+) -> Vec<Risk> {
     let viral: HashSet<&str> = surges
         .iter()
         .filter(|alert| alert.kind == Kind::Viral)
@@ -57,12 +60,36 @@ pub(crate) fn alerts(
         is_viral_video: &|video| viral.contains(video.as_str()),
         is_viral_asset: &|asset| viral.contains(asset.as_str()),
     };
+    risk::assess(now, &context)
+}
+
+/// The alerts of those that are most at risk.
+pub(crate) fn alerts(risks: &[Risk], now: &Snapshot, input: &Input) -> Vec<Alert> {
     let title = |risk: &Risk| {
         let asset = risk.asset_id.and_then(|id| now.asset(id));
         let title = asset.map(|asset| now.text(asset.title)).filter(|title| !title.is_empty());
         title.map_or_else(|| risk.claim_id.to_string(), str::to_owned)
     };
-    risk::alerts(&risk::assess(now, &context), &input.weights, &title)
+    risk::alerts(risks, &input.weights, &title)
+}
+
+/// The claims that are looked after from this week on; none where the claim report is not believed.
+pub(crate) fn noted(risks: &[Risk], week: Week, verdict: &Verdict) -> Vec<NotedClaim> {
+    if verdict.suspect_reports.contains(&Source::Claims) {
+        return Vec::new();
+    }
+    let noted = risks.iter().filter(|risk| risk.is_noted(week)).map(|risk| NotedClaim {
+        claim_id: risk.claim_id.clone(),
+        asset_id: risk.asset_id,
+        channel_id: risk.channel_id,
+        signs: risk.signs,
+        is_manual: risk.is_manual,
+        is_ranked: risk.is_ranked,
+        is_drawn: risk.is_drawn,
+        probability: risk.probability,
+        at_stake: risk.at_stake,
+    });
+    noted.collect()
 }
 
 #[cfg(test)]

@@ -433,6 +433,8 @@ fn entry(context: &Context<Tally>, made: Made) -> Entry {
         reports: reports.collect(),
         open_claims: open_claims.collect(),
         platform_values: platform_values.collect(),
+        disputed: made.disputed,
+        candidates: made.noted,
         totals: made.totals,
         alerts: made.alerts.into_iter().map(|(alert, is_told)| KeptAlert { alert, is_told }).collect(),
         snapshot: Arc::new(made.snapshot),

@@ -7,7 +7,7 @@
 mod ask;
 mod memory;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Context as _;
 use dn_core::task::settings::YoutubeSettings;
@@ -15,7 +15,7 @@ use dn_core::task::{Context, Exit, clock};
 use dn_domain::claims::alert::{Alert, State, settle, within_budget};
 use dn_domain::claims::digest::Dispute;
 use dn_domain::claims::disputes::{self, Case, Since, deadline};
-use dn_domain::claims::snapshot::Snapshot;
+use dn_domain::claims::snapshot::{OpenStatus, Snapshot};
 use dn_domain::claims::week::Week;
 use dn_domain::id::{ClaimId, VideoId};
 use dn_domain::number::Decimal;
@@ -233,6 +233,12 @@ fn count(context: &Context<Tally>, asked: &Asked, queue: &[Dispute], alerts: &[A
 }
 
 impl Asked {
+    /// The claims that an uploader objects to.
+    pub fn disputed(&self) -> BTreeSet<ClaimId> {
+        let objected = |case: &&Case| matches!(case.status, OpenStatus::Disputed | OpenStatus::Appealed);
+        self.cases.iter().filter(objected).map(|case| case.claim_id.clone()).collect()
+    }
+
     /// The claimed video's title, else the claim's id.
     pub fn title(&self, claim: &ClaimId) -> String {
         let title = self.titles.get(claim).filter(|title| !title.is_empty());

@@ -1,13 +1,15 @@
 //! What is recorded of a week, and what is told of one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dn_domain::claims::alert::Alert;
 use dn_domain::claims::movers::WeekTotals;
 use dn_domain::claims::platforms::KeyKind;
+use dn_domain::claims::risk::Signs;
 use dn_domain::claims::snapshot::{ReportFacts, Snapshot, Source};
 use dn_domain::claims::week::Week;
-use dn_domain::id::{AssetId, ClaimId, VideoId};
+use dn_domain::id::{AssetId, ChannelId, ClaimId, VideoId};
 use dn_domain::number::Decimal;
 use jiff::civil::Date;
 
@@ -28,6 +30,10 @@ pub struct Entry {
     pub alerts: Vec<KeptAlert>,
     /// Claims that somebody has to see to.
     pub open_claims: Vec<OpenClaim>,
+    /// Claims that the Content ID API says are disputed, whatever the claim report says.
+    pub disputed: BTreeSet<ClaimId>,
+    /// Claims that are looked after from this week on, to learn what becomes of them.
+    pub candidates: Vec<NotedClaim>,
     /// What other platforms counted, of this week or of others: late files tell of weeks before.
     pub platform_values: Vec<PlatformValue>,
 }
@@ -73,6 +79,29 @@ pub struct OpenClaim {
     pub status: String,
     /// The first week in which it was seen open in this status. Recorded is the earliest of this and of what the history knows.
     pub first_seen: Week,
+}
+
+/// A claim whose risk was assessed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NotedClaim {
+    /// The claim.
+    pub claim_id: ClaimId,
+    /// Its asset.
+    pub asset_id: Option<AssetId>,
+    /// The channel of the claimed video.
+    pub channel_id: ChannelId,
+    /// The reasons that held.
+    pub signs: Signs,
+    /// Whether somebody made it by hand.
+    pub is_manual: bool,
+    /// Whether it was one of those with the most at stake.
+    pub is_ranked: bool,
+    /// Whether the lot fell on it.
+    pub is_drawn: bool,
+    /// How likely a dispute was held to be.
+    pub probability: f64,
+    /// What a dispute would have held back.
+    pub at_stake: Decimal,
 }
 
 /// What a platform counted in a week.

@@ -40,7 +40,7 @@ macro_rules! series {
 }
 
 /// The files and what stands in them.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 11] = [
     (
         "weeks.csv",
         concat!(
@@ -93,6 +93,18 @@ const FILES: [(&str, &str); 10] = [
             " AS week, claim_id, asset_id, video_id, status, ",
             monday!("first_seen"),
             " AS first_seen FROM open_claim ORDER BY open_claim.week, claim_id"
+        ),
+    ),
+    (
+        "candidates.csv",
+        concat!(
+            "SELECT ",
+            monday!("week"),
+            " AS week, claim_id, asset_id, channel_id, signs, \
+             CASE is_manual WHEN 0 THEN 'no' ELSE 'yes' END AS manual, \
+             CASE is_ranked WHEN 0 THEN 'no' ELSE 'yes' END AS ranked, \
+             CASE is_drawn WHEN 0 THEN 'no' ELSE 'yes' END AS drawn, probability, at_stake, \
+             looked, disputed, released, gone FROM candidate ORDER BY candidate.week, claim_id"
         ),
     ),
     ("video_week.csv", series!("video_week", "video_id", "views, engaged_views")),

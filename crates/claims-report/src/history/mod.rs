@@ -6,6 +6,7 @@
 //! part of the history. Until then nothing outside has changed but for an object that no row names. What is asked of
 //! the tables blocks, so it is asked on a thread of its own ([`History::ask`]).
 
+mod candidates;
 mod entry;
 mod export;
 mod lookup;
@@ -33,7 +34,8 @@ use dn_domain::claims::snapshot::{KeptError, ReportFacts, Snapshot, Source};
 use dn_domain::claims::week::Week;
 use tempfile::{TempDir, TempPath};
 
-pub use entry::{Entry, KeptAlert, KeptReport, KeptWeek, OpenClaim, PlatformValue};
+pub use candidates::Fates;
+pub use entry::{Entry, KeptAlert, KeptReport, KeptWeek, NotedClaim, OpenClaim, PlatformValue};
 pub use export::{Exported, export};
 pub use series::{AssetWeek, Point, ReferenceWeek, UploaderWeek, VideoWeek};
 pub use settings::{HISTORY_RETENTION, HistoryArgs};
@@ -221,6 +223,11 @@ impl History {
     /// As [`Tables::open_claims`].
     pub async fn open_claims(&self, week: Week) -> anyhow::Result<Vec<OpenClaim>> {
         self.ask(move |tables| tables.open_claims(week)).await
+    }
+
+    /// As [`Tables::fates`].
+    pub async fn fates(&self) -> anyhow::Result<Fates> {
+        self.ask(|tables| tables.fates()).await
     }
 
     /// As [`Tables::platforms`].

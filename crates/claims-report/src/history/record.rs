@@ -6,10 +6,10 @@ use dn_domain::claims::week::Week;
 use dn_domain::id::{AssetId, VideoId};
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
-use super::HistoryError;
 use super::entry::Entry;
 use super::series::{self, SERIES};
 use super::tables::{ARTIST, CHANNEL, Tables, WholeWeek, number_of, source_name, stored, week_of};
+use super::{HistoryError, candidates};
 
 /// So many of the newest weeks are kept whole: last week's to compare with, and some to go back to when a report
 /// proves bad later.
@@ -19,7 +19,7 @@ pub(super) const WHOLE_WEEKS: i64 = 4;
 const EMPTY_PART: i64 = 4;
 
 /// What names a week in every table that has it.
-const OF_WEEK: [&str; 6] = ["week", "report", "total", "alert", "open_claim", "platform_week"];
+const OF_WEEK: [&str; 7] = ["week", "report", "total", "alert", "open_claim", "platform_week", "candidate"];
 
 impl Tables {
     /// Whether a week is among those that are kept whole, once it is recorded.
@@ -39,6 +39,7 @@ impl Tables {
         let transaction = self.connection.transaction()?;
         transaction.execute_batch("CREATE TEMP TABLE IF NOT EXISTS gone (number INTEGER PRIMARY KEY)")?;
         let seen = first_seen(&transaction, entry)?;
+        let known = candidates::known(&transaction, entry)?;
         clear(&transaction, week, week)?;
         write_week(&transaction, entry)?;
         write_reports(&transaction, entry)?;
@@ -46,6 +47,8 @@ impl Tables {
         write_alerts(&transaction, entry)?;
         write_open_claims(&transaction, entry, &seen)?;
         write_platform_values(&transaction, entry)?;
+        candidates::write(&transaction, entry, &known)?;
+        candidates::look(&transaction, entry)?;
         series::write(&transaction, &entry.snapshot)?;
         if let Some(oldest) = oldest_kept(&transaction, self.retention)? {
             clear(&transaction, i64::MIN, number_of(oldest) - 1)?;

@@ -1,5 +1,6 @@
 //! Weeks made by hand, for the tests of the history.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -8,11 +9,12 @@ use dn_domain::claim_report::{ClaimLine, ClaimReport};
 use dn_domain::claims::alert::{Alert, Kind, Severity, Subject};
 use dn_domain::claims::movers::WeekTotals;
 use dn_domain::claims::platforms::KeyKind;
+use dn_domain::claims::risk::Signs;
 use dn_domain::claims::snapshot::{Gather, Snapshot, Source};
 use dn_domain::claims::week::Week;
 use dn_domain::video_report::{ReportLine, VideoReport};
 
-use super::{Entry, KeptAlert, KeptReport, OpenClaim, PlatformValue};
+use super::{Entry, KeptAlert, KeptReport, NotedClaim, OpenClaim, PlatformValue};
 
 pub(super) fn week(index: i32) -> Week {
     Week::parse("2026-11-16").unwrap().plus(index)
@@ -94,6 +96,8 @@ pub(super) fn entry(run_id: &str, snapshot: Snapshot) -> Entry {
             KeptAlert { alert: Alert { id: "held".to_owned(), ..alert }, is_told: false },
         ],
         open_claims: vec![open_claim("claim-1", week)],
+        disputed: BTreeSet::new(),
+        candidates: vec![noted("claim-9", &["short_match", "young_claim"])],
         platform_values: vec![PlatformValue {
             platform: "spotify".to_owned(),
             key_kind: KeyKind::Isrc,
@@ -113,5 +117,20 @@ pub(super) fn open_claim(id: &str, first_seen: Week) -> OpenClaim {
         video_id: Some("v0000000001".parse().unwrap()),
         status: "disputed".to_owned(),
         first_seen,
+    }
+}
+
+/// A claim that is looked after, with these reasons.
+pub(super) fn noted(id: &str, signs: &[&str]) -> NotedClaim {
+    NotedClaim {
+        claim_id: id.parse().unwrap(),
+        asset_id: Some("A000000000000001".parse().unwrap()),
+        channel_id: "UC0000000000000000000101".parse().unwrap(),
+        signs: Signs::named(signs.iter().copied()),
+        is_manual: false,
+        is_ranked: true,
+        is_drawn: false,
+        probability: 0.026_8,
+        at_stake: "4.2".parse().unwrap(),
     }
 }

@@ -8,7 +8,7 @@ use super::HistoryError;
 
 /// What makes each form out of the one before; the first makes it out of nothing. A form that was once deployed is
 /// never changed: a new one is added at the end.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// The number in a file's head by which a database of somebody else is known: "dnCH".
 const APPLICATION_ID: i32 = 0x646e_4348;
@@ -115,7 +115,7 @@ mod tests {
         let newer = folder.path().join("newer");
         let newest: Vec<&str> = MIGRATIONS.iter().copied().chain([NEXT]).collect();
         drop(open(&newer, &newest).unwrap());
-        assert!(matches!(open(&newer, MIGRATIONS), Err(HistoryError::Newer { found: 2, known: 1 })));
+        assert!(matches!(open(&newer, MIGRATIONS), Err(HistoryError::Newer { found: 3, known: 2 })));
 
         let other = folder.path().join("other");
         Connection::open(&other).unwrap().execute_batch("CREATE TABLE a (b)").unwrap();

@@ -321,7 +321,7 @@ fn numbers(row: &Row<'_>, first: usize) -> rusqlite::Result<Numbers> {
 }
 
 /// A text of a row that must be what it was written from.
-fn parsed<T: FromStr<Err: std::fmt::Display>>(
+pub(super) fn parsed<T: FromStr<Err: std::fmt::Display>>(
     row: &Row<'_>,
     column: usize,
 ) -> Result<Option<T>, HistoryError> {

@@ -374,6 +374,7 @@ async fn v15_the_export_has_a_file_for_each_table_and_no_cell_that_is_evaluated(
             ("totals.csv", 4),
             ("alerts.csv", 4),
             ("open_claims.csv", 2),
+            ("candidates.csv", 2),
             ("video_week.csv", 3),
             ("asset_week.csv", 3),
             ("reference_week.csv", 3),
@@ -403,6 +404,9 @@ async fn v15_the_export_has_a_file_for_each_table_and_no_cell_that_is_evaluated(
     open_claims.csv
     week,claim_id,asset_id,video_id,status,first_seen
     2026-11-16,claim-1,A000000000000001,v0000000001,disputed,2026-11-16
+    candidates.csv
+    week,claim_id,asset_id,channel_id,signs,manual,ranked,drawn,probability,at_stake,looked,disputed,released,gone
+    2026-11-16,claim-9,A000000000000001,UC0000000000000000000101,short_match young_claim,no,yes,no,0.0268,4.2,1,0,0,1
     video_week.csv
     week,video_id,views,engaged_views
     2026-11-16,v0000000001,100,

@@ -5,21 +5,26 @@
 //! replace. They are calibrated to the base rates, a claim without any reason having just that, and validated by
 //! nothing: no public data tell of single claims.
 //!
-//! Candidates are kept while rows stream ([`Candidates`]), the few with the most at stake by what their own row says; what
-//! the whole week knows (the asset, the uploader, what is viral) is added for these few alone.
+//! Candidates are kept while rows stream ([`Candidates`]), the few with the most at stake by what their own row says, and
+//! some by lot; what the whole week knows (the asset, the uploader, what is viral) is added for these few alone. What
+//! became of them twelve weeks later ([`Fate`]) is what the weights are fitted to anew ([`refit`]).
 
 mod candidates;
+mod outcome;
+pub mod refit;
 mod weights;
 
 use serde_json::json;
 
-pub use candidates::{Candidate, Candidates, KEPT_CANDIDATES};
+pub use candidates::{Candidate, Candidates, DRAWN_CANDIDATES, KEPT_CANDIDATES};
+pub use outcome::{Fate, Sight, WATCHED_WEEKS, Watched};
 pub use weights::{BUILT_IN, Base, Sign, Signs, Weights, WeightsError};
 
 use super::alert::{Alert, Kind, Severity, Subject};
 use super::disputes::DISPUTE_DAYS;
 use super::links;
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, claim_key};
+use super::week::Week;
 use crate::id::{AssetId, ChannelId, ClaimId, VideoId};
 use crate::number::Decimal;
 
@@ -68,6 +73,18 @@ pub struct Risk {
     pub at_stake: Decimal,
     /// What it would hold back on the average.
     pub expected: Decimal,
+    /// Whether it is one of those with the most at stake.
+    pub is_ranked: bool,
+    /// Whether the lot fell on it.
+    pub is_drawn: bool,
+}
+
+impl Risk {
+    /// Whether the claim is looked after from this week on, to learn what becomes of it: each claim has its own week in
+    /// twelve, so that no claim is looked after twice at once.
+    pub fn is_noted(&self, week: Week) -> bool {
+        outcome::is_due(claim_key(&self.claim_id), week)
+    }
 }
 
 /// The candidates of a week with all that is known of them, the highest expected loss first.
@@ -117,12 +134,14 @@ fn risk(now: &Snapshot, candidate: &Candidate, context: &Context<'_>) -> Risk {
         probability,
         at_stake,
         expected: context.rpm.for_views(share(views, probability)).rounded(2),
+        is_ranked: candidate.is_ranked,
+        is_drawn: candidate.is_drawn,
     }
 }
 
 /// The alerts of the few highest: those far above the base rate, and at most a handful.
 pub fn alerts(risks: &[Risk], weights: &Weights, title: &dyn Fn(&Risk) -> String) -> Vec<Alert> {
-    let told = risks.iter().filter(|risk| risk.expected > Decimal::ZERO);
+    let told = risks.iter().filter(|risk| risk.is_ranked && risk.expected > Decimal::ZERO);
     let told = told.filter_map(|risk| Some((risk, severity(risk, weights)?)));
     told.take(TOLD).map(|(risk, severity)| alert(risk, severity, title(risk))).collect()
 }

@@ -83,6 +83,11 @@ impl Week {
         self.0.saturating_sub(other.0)
     }
 
+    /// Its number, counted from the week of Monday, 1970-01-05.
+    pub fn number(self) -> i32 {
+        self.0
+    }
+
     /// So many weeks in a row, this one being the last.
     pub fn row_of(self, count: i32) -> impl DoubleEndedIterator<Item = Self> + Clone {
         (0..count).map(move |index| self.plus(index + 1 - count))

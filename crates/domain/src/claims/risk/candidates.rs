@@ -1,13 +1,21 @@
-//! The claims with the most at stake, kept while rows stream.
+//! The claims with the most at stake, and some that the lot falls on, kept while rows stream.
+//!
+//! What is learnt from the claims with the most at stake holds for them. So others are drawn by lot beside them, each
+//! with the same chance, and are looked after like them: what happens to them says how often claims are disputed at all.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::outcome::is_due;
 use super::weights::{Signs, Weights};
+use crate::claims::week::Week;
 use crate::id::{ChannelId, ClaimId, VideoId};
 
 /// So many are kept: far more than anybody is told of, so that what the week adds to a claim may still move it up.
 pub const KEPT_CANDIDATES: usize = 2_000;
+
+/// So many are drawn a week at most: at the base rate five of them are disputed.
+pub const DRAWN_CANDIDATES: usize = 1_000;
 
 /// A claim that nobody disputes yet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,33 +34,59 @@ pub struct Candidate {
     pub signs: Signs,
     /// Whether somebody made it by hand.
     pub is_manual: bool,
+    /// Whether it is one of those with the most at stake.
+    pub is_ranked: bool,
+    /// Whether the lot fell on it.
+    pub is_drawn: bool,
 }
 
-/// The candidates so far: at most [`KEPT_CANDIDATES`] whatever the number of claims, the same ones whatever their order.
+/// The candidates so far: at most [`KEPT_CANDIDATES`] and [`DRAWN_CANDIDATES`] whatever the number of claims, the same
+/// ones whatever their order.
 #[derive(Debug, Clone)]
 pub struct Candidates {
     weights: Weights,
+    week: Week,
     /// By what is at stake, in the order of its bits, which is that of numbers not below nothing.
     heap: BinaryHeap<Reverse<(u64, Candidate)>>,
+    /// Those with the lowest lots.
+    drawn: BinaryHeap<(u64, Candidate)>,
 }
 
 impl Candidates {
-    /// None so far; `weights` say which row says more.
-    pub fn new(weights: Weights) -> Self {
-        Self { weights, heap: BinaryHeap::new() }
+    /// None so far of a week; `weights` say which row says more.
+    pub fn new(weights: Weights, week: Week) -> Self {
+        Self { weights, week, heap: BinaryHeap::new(), drawn: BinaryHeap::new() }
     }
 
-    /// Whether a video with so many views a day at most can be among them at all: most claims need no closer look.
-    pub fn may_take(&self, views_a_day: u64) -> bool {
+    /// Whether a claim by its fingerprint, on a video with so many views a day at most, can be among them at all: most
+    /// claims need no closer look.
+    pub fn may_take(&self, views_a_day: u64, key: u64) -> bool {
         let is_full = self.heap.len() >= KEPT_CANDIDATES;
         let least = self.heap.peek().map_or(0, |Reverse((least, _))| *least);
-        views_a_day > 0 && (!is_full || stake(views_a_day, 1.0) >= least)
+        (views_a_day > 0 && (!is_full || stake(views_a_day, 1.0) >= least)) || self.may_draw(key)
     }
 
-    /// Takes a claim, and drops the one with the least at stake where that is one too many.
-    pub fn add(&mut self, candidate: Candidate) {
+    fn may_draw(&self, key: u64) -> bool {
+        let is_full = self.drawn.len() >= DRAWN_CANDIDATES;
+        is_due(key, self.week)
+            && (!is_full || self.drawn.peek().is_some_and(|(most, _)| lot(key, self.week) <= *most))
+    }
+
+    /// Takes a claim, and drops the one with the least at stake where that is one too many, and the highest lot.
+    pub fn add(&mut self, candidate: Candidate, key: u64) {
+        if self.may_draw(key) {
+            let drawn = Candidate { is_drawn: true, is_ranked: false, ..candidate.clone() };
+            self.drawn.push((lot(key, self.week), drawn));
+            if self.drawn.len() > DRAWN_CANDIDATES {
+                self.drawn.pop();
+            }
+        }
+        if candidate.views_a_day == 0 {
+            return;
+        }
         let probability = self.weights.probability(candidate.is_manual, candidate.signs);
-        let entry = Reverse((stake(candidate.views_a_day, probability), candidate));
+        let ranked = Candidate { is_drawn: false, is_ranked: true, ..candidate };
+        let entry = Reverse((stake(ranked.views_a_day, probability), ranked));
         if self.heap.len() < KEPT_CANDIDATES {
             self.heap.push(entry);
         } else if self.heap.peek().is_some_and(|least| entry.0 > least.0) {
@@ -63,14 +97,31 @@ impl Candidates {
 
     /// All of them by id. Of rows that disagree about one claim that with the most views stands.
     pub(in crate::claims) fn into_vec(self) -> Vec<Candidate> {
+        let ranked = self.heap.into_iter().map(|Reverse((_, candidate))| candidate);
         let mut candidates: Vec<Candidate> =
-            self.heap.into_iter().map(|Reverse((_, candidate))| candidate).collect();
+            ranked.chain(self.drawn.into_iter().map(|(_, candidate)| candidate)).collect();
         candidates.sort_by(|a, b| {
             (&a.claim_id, Reverse(a.views_a_day), b).cmp(&(&b.claim_id, Reverse(b.views_a_day), a))
         });
-        candidates.dedup_by(|later, first| later.claim_id == first.claim_id);
+        candidates.dedup_by(|later, first| {
+            let is_same = later.claim_id == first.claim_id;
+            if is_same {
+                first.is_ranked |= later.is_ranked;
+                first.is_drawn |= later.is_drawn;
+            }
+            is_same
+        });
         candidates
     }
+}
+
+/// A claim's number in a week's lottery: another order each week (the finishing mix of `SplitMix64`, public domain).
+fn lot(key: u64, week: Week) -> u64 {
+    let turn = u64::from(week.number().unsigned_abs());
+    let mut lot = key ^ turn.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    lot = (lot ^ (lot >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    lot = (lot ^ (lot >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    lot ^ (lot >> 31)
 }
 
 fn stake(views_a_day: u64, probability: f64) -> u64 {

@@ -143,7 +143,7 @@ proptest! {
         let count = KEPT_CANDIDATES as u64 + 500;
         let mut order: Vec<u64> = (0..count).collect();
         order.sort_by_key(|n| (n + 1).wrapping_mul(seed | 1).rotate_left(23));
-        let mut candidates = Candidates::new(weights());
+        let mut candidates = Candidates::new(weights(), week(0));
         for n in order {
             let candidate = Candidate {
                 claim_id: format!("c{n}").parse().unwrap(),
@@ -153,13 +153,22 @@ proptest! {
                 views_a_day: n + 1,
                 signs: Signs::default(),
                 is_manual: false,
+                is_ranked: false,
+                is_drawn: false,
             };
-            if candidates.may_take(candidate.views_a_day) {
-                candidates.add(candidate);
+            let key = claim_key(&candidate.claim_id);
+            if candidates.may_take(candidate.views_a_day, key) {
+                candidates.add(candidate, key);
             }
         }
         let kept = candidates.into_vec();
-        prop_assert_eq!(kept.len(), KEPT_CANDIDATES);
-        prop_assert!(kept.iter().all(|one| one.views_a_day > 500));
+        let ranked = kept.iter().filter(|one| one.is_ranked);
+        prop_assert_eq!(ranked.clone().count(), KEPT_CANDIDATES);
+        prop_assert!(ranked.clone().all(|one| one.views_a_day > 500));
+        // A twelfth of all claims has its week now; so few are all drawn, those with little at stake among them.
+        let drawn = kept.iter().filter(|one| one.is_drawn);
+        let due = (0..count).filter(|n| outcome::is_due(claim_key(&format!("c{n}").parse().unwrap()), week(0)));
+        prop_assert_eq!(drawn.clone().count(), due.count());
+        prop_assert!(drawn.clone().any(|one| one.views_a_day <= 500 && !one.is_ranked));
     }
 }

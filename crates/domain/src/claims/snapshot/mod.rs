@@ -15,6 +15,7 @@ mod database;
 mod gather;
 mod hashing;
 mod kept;
+mod lookup;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ mod tests;
 pub use database::DatabaseVideos;
 pub use gather::{ClaimRows, Gather, Source};
 pub use kept::{KEPT_CLAIMS, KeptError};
+pub(in crate::claims) use lookup::claim_key;
 pub use state::{
     AssetState, ChannelState, ClaimEntry, ClaimState, ContestedVideo, Known, LengthCounts, OpenClaim,
     OpenStatus, OwnChannel, ReferenceState, ReportFacts, SHORT_MATCH_SECONDS, Snapshot, UploaderState,

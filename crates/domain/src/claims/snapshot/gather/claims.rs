@@ -193,13 +193,15 @@ impl Gather {
     /// Keeps a claim that may be disputed, where enough is at stake. What one uploaded oneself nobody disputes.
     fn keep_candidate(&mut self, row: &ClaimRow<'_>, claim: &PendingClaim) {
         let views = claim.views.get().or(claim.engaged_views.get()).unwrap_or_default();
-        let Some(candidates) = self.candidates.as_mut().filter(|them| them.may_take(views)) else { return };
+        let Some(candidates) = self.candidates.as_mut().filter(|them| them.may_take(views, claim.key)) else {
+            return;
+        };
         let uploaded = calendar::date(row.cell(ClaimColumn::UploadDate)).ok().flatten();
         let Some(there_since) = uploaded.or(claim.created) else { return };
         let sunday = *self.days.end();
         let age = |day: Date| sunday.duration_since(day).as_hours() / 24 + 1;
         let views_a_day = views / u64::try_from(age(there_since)).unwrap_or(1).max(1);
-        if !candidates.may_take(views_a_day) {
+        if !candidates.may_take(views_a_day, claim.key) {
             return;
         }
         let origin = row.cell(ClaimColumn::Origin).to_ascii_uppercase();
@@ -220,7 +222,7 @@ impl Gather {
                 signs.add(sign);
             }
         }
-        candidates.add(Candidate {
+        let candidate = Candidate {
             claim_id,
             asset: claim.asset,
             video_id: row.video_id().and_then(Result::ok),
@@ -228,7 +230,10 @@ impl Gather {
             views_a_day,
             signs,
             is_manual: says(b"MANUAL") || says(b"DESCRIPTIVE"),
-        });
+            is_ranked: false,
+            is_drawn: false,
+        };
+        candidates.add(candidate, claim.key);
     }
 
     fn count_for_asset(&mut self, row: &ClaimRow<'_>, claim: &PendingClaim) {

@@ -133,7 +133,7 @@ impl Gather {
 
     /// Keeps the claims with the most at stake that nobody disputes yet, by this table.
     pub fn rank_risks(&mut self, weights: Weights) {
-        self.candidates = Some(Candidates::new(weights));
+        self.candidates = Some(Candidates::new(weights, self.week));
     }
 
     /// Begins a report: from here on it counts as given. `missing` are the columns it does not have.
