@@ -146,7 +146,7 @@ pub(crate) enum Command {
     Run,
     /// Fetch the week's reports through the Reporting API into the state folder
     Fetch,
-    /// Score a panel of past weeks as the detector would have, week by week
+    /// Look back on the stored history, or on a panel of past weeks: what the detector would have told, week by week
     Backtest(BacktestArgs),
     /// Ask the Content ID API what is disputed, and tell of deadlines that are near: for every day
     Disputes,
@@ -252,6 +252,11 @@ impl Args {
         (given(uri.as_deref()), setting)
     }
 
+    /// Where the table of weights is; none for the one that is built in.
+    pub(crate) fn dispute_weights(&self) -> Option<String> {
+        given(self.dispute_weights.as_deref()).map(str::to_owned)
+    }
+
     /// The most alerts that ask for attention.
     pub(crate) fn alert_budget(&self, problems: &mut Problems) -> Option<usize> {
         let budget = given(Some(&self.alert_budget)).unwrap_or(ALERT_BUDGET).parse().ok();
@@ -332,7 +337,7 @@ impl Args {
             mail: self.mail.read(problems),
             youtube,
             asks_desk,
-            dispute_weights: given(self.dispute_weights.as_deref()).map(str::to_owned),
+            dispute_weights: self.dispute_weights(),
             data_units: asks_data.then_some(data_units),
         })
     }

@@ -32,6 +32,15 @@ pub(crate) struct BacktestArgs {
         value_name = "OUT.csv"
     )]
     pub alerts: Option<PathBuf>,
+    /// Where new weights go.
+    #[arg(
+        help = "Where the dispute weights go that are fitted to what became of claims: a table for --dispute-weights; \
+                nothing is written while there are too few outcomes",
+        long,
+        conflicts_with = "panel",
+        value_name = "OUT.toml"
+    )]
+    pub weights_out: Option<PathBuf>,
 }
 
 /// What was scored.

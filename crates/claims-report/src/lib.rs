@@ -17,6 +17,7 @@ mod live;
 mod past;
 mod quarantine;
 mod reading;
+mod relearn;
 pub mod render;
 mod replay;
 mod report;
@@ -26,6 +27,7 @@ mod weekly;
 
 pub use args::Args;
 pub use backtest::Backtested;
+pub use relearn::Relearnt;
 pub use replay::{Raised, Replayed};
 pub use report::Tally;
 
@@ -48,6 +50,8 @@ pub struct ClaimsReport {
     retention: Duration,
     /// The budget that a backtest of the history goes by.
     alert_budget: usize,
+    /// The table of weights that a backtest holds new ones against; none for the one that is built in.
+    dispute_weights: Option<String>,
 }
 
 impl Task for ClaimsReport {
@@ -73,7 +77,7 @@ impl Task for ClaimsReport {
             Some(settings) => settings.alert_budget,
             None => args.alert_budget(problems)?,
         };
-        Some(Self { command, settings, retention, alert_budget })
+        Some(Self { command, settings, retention, alert_budget, dispute_weights: args.dispute_weights() })
     }
 
     fn begin(&self) -> Tally {
@@ -107,7 +111,12 @@ impl Task for ClaimsReport {
                 } else {
                     let history = History::open(context.store()?, self.retention).await?;
                     let replayed = replay::replay(&history, self.alert_budget).await?;
-                    context.count(|tally| tally.replayed = Some(replayed));
+                    let present = risks::weights(context, self.dispute_weights.as_deref()).await?;
+                    let relearnt = relearn::relearn(&history, present, args.weights_out.as_deref()).await?;
+                    context.count(|tally| {
+                        tally.replayed = Some(replayed);
+                        tally.relearnt = Some(relearnt);
+                    });
                 }
                 Ok(Exit::Done)
             }

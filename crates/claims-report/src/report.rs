@@ -15,6 +15,7 @@ use crate::backtest::Backtested;
 use crate::desk::Asked;
 use crate::fetch::Fetched;
 use crate::history::Exported;
+use crate::relearn::Relearnt;
 use crate::replay::Replayed;
 
 /// The events' source, as other programs know it.
@@ -111,6 +112,8 @@ pub struct Tally {
     pub backtested: Option<Backtested>,
     /// What would have been told of the stored history.
     pub replayed: Option<Replayed>,
+    /// What was learnt of the dispute weights.
+    pub relearnt: Option<Relearnt>,
     /// The runs in the state folder, where they were asked for.
     pub runs: Option<Vec<Value>>,
     /// The files of the history, where they were asked for.
@@ -149,7 +152,12 @@ pub(crate) fn report(run: &RunInfo, tally: &Tally, end: &End) -> Report {
         return answer(json!(runs), runs_text(runs));
     }
     if let Some(replayed) = &tally.replayed {
-        return answer(replayed_json(replayed), replayed_text(replayed));
+        let (mut summary, mut text) = (replayed_json(replayed), replayed_text(replayed));
+        if let Some(relearnt) = &tally.relearnt {
+            summary["disputeWeights"] = relearnt.json();
+            text.push_str(&relearnt.text());
+        }
+        return answer(summary, text);
     }
     if let Some(Backtested { alerts, series, weeks, cells, departures }) = &tally.backtested {
         let alerts = alerts.display().to_string();
