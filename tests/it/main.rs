@@ -34,6 +34,7 @@ mod profiles;
 mod put;
 mod python;
 mod refusals;
+mod relearn;
 mod reliability;
 mod remote;
 mod reporting;

@@ -209,6 +209,9 @@ fn fitted_text(text: &mut String, fitted: &Fitted) {
     for (name, Rate { counts, expected }) in
         [("automatic", fitted.drawn.automatic), ("manual", fitted.drawn.manual)]
     {
+        if counts.all() == 0 {
+            continue;
+        }
         let _ = writeln!(
             text,
             "  of {} {name} claims drawn by lot {} were disputed; the table in use says {expected:.1}",

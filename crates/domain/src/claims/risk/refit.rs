@@ -181,7 +181,8 @@ fn drawn(outcomes: &[Outcome], present: &Weights) -> Drawn {
         let expected = cells(outcomes);
         let expected =
             expected.iter().map(|(kind, cell)| cell.all() * present.probability(is_manual, kind.signs));
-        Rate { counts, expected: expected.sum() }
+        // The sum of nothing would be less than nothing: -0.
+        Rate { counts, expected: expected.fold(0.0, |sum, claims| sum + claims) }
     };
     Drawn { automatic: rate(false), manual: rate(true) }
 }
