@@ -10,6 +10,7 @@ mod check;
 mod claims_report;
 mod cleanup;
 mod database;
+mod departures;
 mod detection;
 mod disputes;
 mod documents;

@@ -29,6 +29,7 @@ use crate::desk::{self, Asked};
 use crate::history::NotedClaim;
 use crate::inputs::{Besides, ReportRead, Reports};
 use crate::risks;
+use crate::surges::Surges;
 
 /// So many movers of each kind are shown.
 const MOVERS: usize = 10;
@@ -136,7 +137,7 @@ pub(crate) fn analyse(
     reports: Reports,
     verdict: Verdict,
     besides: Besides,
-    surges: Vec<Alert>,
+    surges: Surges,
     mut past: Past,
     input: &Input,
 ) -> Made {
@@ -147,10 +148,11 @@ pub(crate) fn analyse(
     let partners = input.partners();
 
     let mut drafts = verdict.findings.clone();
-    let risks = risks::assess(&snapshot, &surges, &past.disputing, input);
+    let risks = risks::assess(&snapshot, &surges.alerts, &past.disputing, input);
     drafts.extend(risks::alerts(&risks, &snapshot, input));
     let noted = risks::noted(&risks, input.week, &verdict);
-    drafts.extend(surges);
+    drafts.extend(quality::departures(&surges.departed, &verdict, &snapshot, before, Some(input.rpm)));
+    drafts.extend(surges.alerts);
     drafts.extend(besides.platforms.judge(input.week, &past.platforms));
     drafts.extend(besides.refused.iter().map(|refused| quality::refused(&refused.name, &refused.refusal)));
     if let Some(partners) = partners {

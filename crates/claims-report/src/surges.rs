@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use dn_domain::claims::alert::{Alert, Kind, Subject};
 use dn_domain::claims::links;
-use dn_domain::claims::quality::Verdict;
+use dn_domain::claims::quality::{Departed, Verdict};
 use dn_domain::claims::snapshot::{Snapshot, Source};
 use dn_domain::claims::viral::{Cell, Counting, Detector, GAP, Panel, draft, gains_of};
 use dn_domain::claims::week::Week;
@@ -51,15 +51,24 @@ pub(crate) struct Question<'a> {
     pub alert_budget: usize,
 }
 
+/// What is found in the series of a week.
+#[derive(Debug, Default)]
+pub(crate) struct Surges {
+    /// What is watched far beyond its habit.
+    pub alerts: Vec<Alert>,
+    /// Whole reports and channels that stand off theirs: no surges.
+    pub departed: Vec<Departed>,
+}
+
 /// The surges of a week; none where its reports cannot be believed.
-pub(crate) async fn surges(question: &Question<'_>, now: &Snapshot) -> anyhow::Result<Vec<Alert>> {
-    let mut alerts = Vec::new();
+pub(crate) async fn surges(question: &Question<'_>, now: &Snapshot) -> anyhow::Result<Surges> {
+    let mut surges = Surges::default();
     for (watched, source) in [(Watched::Videos, Source::Videos), (Watched::Assets, Source::Assets)] {
         if now.reports.contains_key(&source) && !question.verdict.suspect_reports.contains(&source) {
-            alerts.extend(of_series(question, now, watched, source).await?);
+            of_series(question, now, watched, source, &mut surges).await?;
         }
     }
-    Ok(alerts)
+    Ok(surges)
 }
 
 async fn of_series(
@@ -67,9 +76,10 @@ async fn of_series(
     now: &Snapshot,
     watched: Watched,
     source: Source,
-) -> anyhow::Result<Vec<Alert>> {
+    surges: &mut Surges,
+) -> anyhow::Result<()> {
     let known = question.weeks.iter().filter(|kept| kept.week < now.week);
-    let Some(first) = known.clone().map(|kept| kept.week).min() else { return Ok(Vec::new()) };
+    let Some(first) = known.clone().map(|kept| kept.week).min() else { return Ok(()) };
     // What was not believed is a gap.
     let believed: BTreeSet<Week> =
         known.filter(|kept| !kept.suspects.contains(&source)).map(|kept| kept.week).collect();
@@ -128,10 +138,19 @@ async fn of_series(
             last.iter().flat_map(|last| last.alerts(|_| 1.0)).filter(|cell| cell.excess() >= LEAST_EXCESS);
         let surged: Vec<(String, Cell)> =
             surged.map(|cell| (panel.id(cell.series).to_owned(), *cell)).collect();
-        (last, surged)
+        let departures = last.iter().flat_map(|last| &last.departures);
+        let departed: Vec<Departed> = departures
+            .map(|departure| Departed {
+                source,
+                channel: departure.group.and_then(|group| ChannelId::parse(panel.group_id(group)).ok()),
+                departure: *departure,
+            })
+            .collect();
+        (last, surged, departed)
     });
-    let (last, surged) = detected.await?;
-    let Some(last) = last else { return Ok(Vec::new()) };
+    let (last, surged, departed) = detected.await?;
+    surges.departed.extend(departed);
+    let Some(last) = last else { return Ok(()) };
     let monday = |number: u16| weeks.get(usize::from(number)).map(ToString::to_string).unwrap_or_default();
     let alerts = surged.iter().filter_map(|(id, cell)| {
         let (subject, channel, link) = subject(now, watched, id)?;
@@ -148,7 +167,8 @@ async fn of_series(
         let alert = draft(Kind::Viral, subject, "views", &last, cell, monday);
         Some(alert.worth(question.rpm.for_views(excess).rounded(2)).see(link))
     });
-    Ok(alerts.collect())
+    surges.alerts.extend(alerts);
+    Ok(())
 }
 
 /// How many new surges a week are told of so many series, within the budget of a run.

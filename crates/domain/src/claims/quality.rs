@@ -4,11 +4,15 @@
 //! claims released; so these are findings about the data, and whoever detects surges asks [`Verdict`] first. Nothing is
 //! inferred from a report that is not there: a channel without rows has no views this week, not zero.
 
+mod departures;
+
 use std::collections::BTreeSet;
 
 use hashbrown::HashMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+
+pub use departures::{Departed, departures};
 
 use super::alert::{Alert, Kind, Severity, Subject};
 use super::changes::pairs;
