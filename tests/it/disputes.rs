@@ -426,3 +426,28 @@ async fn a_claim_that_is_likely_to_be_disputed_is_told_with_its_reasons() {
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.summary().unwrap()["error"].as_str().unwrap().contains("short_macth"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_claim_that_the_report_has_carries_its_risk_into_the_week_and_every_day_after_it() {
+    let bench = Bench::of_three().await;
+    for id in ["weak", "only"] {
+        bench.rehearsal.sandbox.add_claim(claim(id, "disputed", 10, 10_000));
+    }
+    let day = day_ago(9);
+    let row = format!(
+        "weak,UCbbbbbbbbbbbbbbbbbbbbbb,A100000000000001,weak_______,PENDING,DISPUTED,AUDIO,10000,{day},Manual Claim,4,{day},US\n"
+    );
+    let risk_of = |summary: &Value, id: &str| {
+        let row = queue(summary).into_iter().find(|row| row["claim_id"] == id).unwrap();
+        (row["risk"].clone(), row["reasons"].clone())
+    };
+    let expected = ("0.1119".to_owned(), "disputed|short_match|block_policy|young_claim".to_owned());
+    let week = bench.week_with(&row, &[]).await;
+    assert_eq!(week.code, Some(0), "{week:?}");
+    let week = week.summary().unwrap();
+    assert_eq!(risk_of(&week, "weak"), expected);
+    assert_eq!(risk_of(&week, "only"), (String::new(), "disputed".to_owned()), "no report has this claim");
+    let daily = bench.good_desk().await;
+    assert_eq!(risk_of(&daily, "weak"), expected);
+    assert_eq!(risk_of(&daily, "only").0, "");
+}

@@ -13,7 +13,7 @@ use dn_domain::claims::mismatch;
 use dn_domain::claims::movers::{WeekTotals, trends};
 use dn_domain::claims::platform_habits::PlatformHabits;
 use dn_domain::claims::quality::{self, Verdict, reconcile};
-use dn_domain::claims::risk::Weights;
+use dn_domain::claims::risk::{self, Signs, Weights};
 use dn_domain::claims::snapshot::{OpenClaim, ReportFacts, Snapshot, Source};
 use dn_domain::claims::unusual::{self, Habits};
 use dn_domain::claims::week::Week;
@@ -105,6 +105,8 @@ pub(crate) struct Made {
     pub rejected_rows: u64,
     /// When each open claim was first seen in its status, in the order of [`Snapshot::open_claims`].
     pub first_seen: Vec<Week>,
+    /// Their reasons and risks, likewise.
+    pub open_risks: Vec<(Signs, Decimal)>,
     /// The videos that the told alerts are about.
     pub wanted: Vec<live::Wanted>,
     /// Claims that are looked after from this week on.
@@ -149,8 +151,8 @@ pub(crate) fn analyse(
 
     let mut drafts = verdict.findings.clone();
     let risks = risks::assess(&snapshot, &surges.alerts, &past.disputing, input);
-    drafts.extend(risks::alerts(&risks, &snapshot, input));
-    let noted = risks::noted(&risks, input.week, &verdict);
+    drafts.extend(risks::alerts(&risks.candidates, &snapshot, input));
+    let noted = risks::noted(&risks.candidates, input.week, &verdict);
     drafts.extend(quality::departures(&surges.departed, &verdict, &snapshot, before, Some(input.rpm)));
     drafts.extend(surges.alerts);
     drafts.extend(besides.platforms.judge(input.week, &past.platforms));
@@ -177,12 +179,18 @@ pub(crate) fn analyse(
     let seen = |claim: &OpenClaim| {
         past.first_seen.get(&(claim.claim_id.clone(), claim.status.name().to_owned())).copied()
     };
-    let queue = if let Some(asked) = &input.asked {
+    let mut queue = if let Some(asked) = &input.asked {
         desk::queue(asked, &snapshot, before, input.today, input.rpm)
     } else {
         let context = disputes::Context { today: input.today, rpm: Some(input.rpm), first_seen: &seen };
         disputes::queue(&snapshot, before, &context)
     };
+    for dispute in &mut queue {
+        let place = snapshot.open_claims.binary_search_by(|claim| claim.claim_id.cmp(&dispute.claim_id));
+        if let Some((signs, risk)) = place.ok().and_then(|place| risks.open.get(place)) {
+            risk::open::put(dispute, *signs, *risk);
+        }
+    }
     let title = |dispute: &Dispute| match (&input.asked, dispute.asset_id.and_then(|id| snapshot.asset(id))) {
         (Some(asked), _) => asked.title(&dispute.claim_id),
         (None, Some(asset)) => snapshot.text(asset.title).to_owned(),
@@ -240,6 +248,7 @@ pub(crate) fn analyse(
         reports: read,
         besides,
         first_seen,
+        open_risks: risks.open,
         wanted,
         noted,
         disputed: input.asked.as_ref().map(Asked::disputed).unwrap_or_default(),

@@ -7,10 +7,11 @@ use dn_core::store::open_read;
 use dn_core::task::{Context, Ended, Exit, InputError};
 use dn_domain::claims::alert::{Alert, Kind};
 use dn_domain::claims::quality::Verdict;
-use dn_domain::claims::risk::{self, BUILT_IN, Risk, Weights};
+use dn_domain::claims::risk::{self, BUILT_IN, Risk, Signs, Weights};
 use dn_domain::claims::snapshot::{Snapshot, Source};
 use dn_domain::claims::week::Week;
 use dn_domain::id::ChannelId;
+use dn_domain::number::Decimal;
 use hashbrown::HashSet;
 
 use crate::Tally;
@@ -41,13 +42,21 @@ fn read(table: &str) -> anyhow::Result<Weights> {
     Ok(weights.checked()?)
 }
 
-/// The claims that may come to be disputed, the highest expected loss first. What surged is told by the week's alerts.
+/// What the claims of a week risk.
+pub(crate) struct Risks {
+    /// Claims that may come to be disputed, the highest expected loss first.
+    pub candidates: Vec<Risk>,
+    /// Of the open claims, in the order of [`Snapshot::open_claims`], the reasons and what they come to.
+    pub open: Vec<(Signs, Decimal)>,
+}
+
+/// What the claims risk. What surged is told by the week's alerts.
 pub(crate) fn assess(
     now: &Snapshot,
     surges: &[Alert],
     disputing: &HashSet<ChannelId>,
     input: &Input,
-) -> Vec<Risk> {
+) -> Risks {
     let viral: HashSet<&str> = surges
         .iter()
         .filter(|alert| alert.kind == Kind::Viral)
@@ -60,7 +69,7 @@ pub(crate) fn assess(
         is_viral_video: &|video| viral.contains(video.as_str()),
         is_viral_asset: &|asset| viral.contains(asset.as_str()),
     };
-    risk::assess(now, &context)
+    Risks { candidates: risk::assess(now, &context), open: risk::open::of_all_open(now, &context) }
 }
 
 /// The alerts of those that are most at risk.

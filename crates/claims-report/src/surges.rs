@@ -134,10 +134,9 @@ async fn of_series(
         };
         let mut detector = Detector::new(panel.groups(), counting, a_week);
         let last = panel.weeks().iter().map(|counts| detector.step(counts)).last();
-        let surged =
+        let told =
             last.iter().flat_map(|last| last.alerts(|_| 1.0)).filter(|cell| cell.excess() >= LEAST_EXCESS);
-        let surged: Vec<(String, Cell)> =
-            surged.map(|cell| (panel.id(cell.series).to_owned(), *cell)).collect();
+        let told: Vec<(String, Cell)> = told.map(|cell| (panel.id(cell.series).to_owned(), *cell)).collect();
         let departures = last.iter().flat_map(|last| &last.departures);
         let departed: Vec<Departed> = departures
             .map(|departure| Departed {
@@ -146,13 +145,13 @@ async fn of_series(
                 departure: *departure,
             })
             .collect();
-        (last, surged, departed)
+        (last, told, departed)
     });
-    let (last, surged, departed) = detected.await?;
+    let (last, told, departed) = detected.await?;
     surges.departed.extend(departed);
     let Some(last) = last else { return Ok(()) };
     let monday = |number: u16| weeks.get(usize::from(number)).map(ToString::to_string).unwrap_or_default();
-    let alerts = surged.iter().filter_map(|(id, cell)| {
+    let alerts = told.iter().filter_map(|(id, cell)| {
         let (subject, channel, link) = subject(now, watched, id)?;
         let is_suspect = channel.is_some_and(|channel| question.verdict.suspect_channels.contains(&channel));
         if is_suspect {

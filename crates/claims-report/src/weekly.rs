@@ -409,13 +409,16 @@ fn entry(context: &Context<Tally>, made: Made) -> Entry {
             facts: made.snapshot.reports.get(&report.source)?.clone(),
         })
     });
+    let known = made.first_seen.iter().zip(&made.open_risks);
     let open_claims =
-        made.snapshot.open_claims.iter().zip(&made.first_seen).map(|(claim, first_seen)| OpenClaim {
+        made.snapshot.open_claims.iter().zip(known).map(|(claim, (first_seen, (signs, risk)))| OpenClaim {
             claim_id: claim.claim_id.clone(),
             asset_id: claim.asset_id,
             video_id: claim.video_id,
             status: claim.status.name().to_owned(),
             first_seen: *first_seen,
+            signs: *signs,
+            risk: Some(*risk),
         });
     let platform_values = made.besides.platforms.series.iter().flat_map(|(series, weeks)| {
         weeks.iter().map(|(week, value)| PlatformValue {

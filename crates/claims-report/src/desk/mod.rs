@@ -15,6 +15,7 @@ use dn_core::task::{Context, Exit, clock};
 use dn_domain::claims::alert::{Alert, State, settle, within_budget};
 use dn_domain::claims::digest::Dispute;
 use dn_domain::claims::disputes::{self, Case, Since, deadline};
+use dn_domain::claims::risk;
 use dn_domain::claims::snapshot::{OpenStatus, Snapshot};
 use dn_domain::claims::week::Week;
 use dn_domain::id::{ClaimId, VideoId};
@@ -172,7 +173,15 @@ pub(crate) async fn run(
     let history = History::open(context.store()?, settings.history_retention).await?;
     let known = Known::of(&history, &asked.cases).await?;
     let cases: Vec<Case> = asked.cases.iter().map(|case| known.join(case)).collect();
-    let queue = disputes::order(&cases, today, Some(settings.rpm), &|case| known.views_a_day(case, today));
+    let mut queue =
+        disputes::order(&cases, today, Some(settings.rpm), &|case| known.views_a_day(case, today));
+    for dispute in &mut queue {
+        if let Some((claim, risk)) =
+            known.open.get(&dispute.claim_id).and_then(|claim| Some((claim, claim.risk?)))
+        {
+            risk::open::put(dispute, claim.signs, risk);
+        }
+    }
 
     let memory = Memory::load(context.store()?).await?;
     let title = |dispute: &Dispute| asked.title(&dispute.claim_id);

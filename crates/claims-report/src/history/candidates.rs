@@ -74,14 +74,13 @@ pub(super) fn write(
         "INSERT OR REPLACE INTO candidate VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
     for claim in &entry.candidates {
-        let signs: Vec<&str> = claim.signs.iter().map(Sign::name).collect();
         let watched = known.get(claim.claim_id.as_str()).copied().unwrap_or_default();
         insert.execute(params![
             number_of(entry.snapshot.week),
             claim.claim_id.as_str(),
             claim.asset_id.as_ref().map(AssetId::as_str),
             claim.channel_id.as_str(),
-            signs.join(" "),
+            codes(claim.signs),
             claim.is_manual,
             claim.is_ranked,
             claim.is_drawn,
@@ -94,6 +93,11 @@ pub(super) fn write(
         ])?;
     }
     Ok(())
+}
+
+/// Reasons by their codes, with blanks between.
+pub(super) fn codes(signs: Signs) -> String {
+    signs.iter().map(Sign::name).collect::<Vec<_>>().join(" ")
 }
 
 /// Looks what the week says of the claims that were noted in the twelve weeks before. A claim report that was not given,

@@ -79,6 +79,10 @@ pub struct OpenClaim {
     pub status: String,
     /// The first week in which it was seen open in this status. Recorded is the earliest of this and of what the history knows.
     pub first_seen: Week,
+    /// What says that it is weak.
+    pub signs: Signs,
+    /// What that comes to; none of a week that was recorded by a program that did not tell.
+    pub risk: Option<Decimal>,
 }
 
 /// A claim whose risk was assessed.

@@ -92,7 +92,7 @@ const FILES: [(&str, &str); 11] = [
             monday!("week"),
             " AS week, claim_id, asset_id, video_id, status, ",
             monday!("first_seen"),
-            " AS first_seen FROM open_claim ORDER BY open_claim.week, claim_id"
+            " AS first_seen, signs, risk FROM open_claim ORDER BY open_claim.week, claim_id"
         ),
     ),
     (

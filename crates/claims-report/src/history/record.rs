@@ -205,8 +205,8 @@ fn write_open_claims(
     entry: &Entry,
     first_seen: &[i64],
 ) -> Result<(), HistoryError> {
-    let mut insert =
-        transaction.prepare_cached("INSERT OR REPLACE INTO open_claim VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    let mut insert = transaction
+        .prepare_cached("INSERT OR REPLACE INTO open_claim VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
     // A week that is recorded late may have seen a claim before the weeks that are there.
     let mut move_back = transaction.prepare_cached(
         "UPDATE open_claim SET first_seen = ?3 \
@@ -221,6 +221,8 @@ fn write_open_claims(
             claim.video_id.as_ref().map(VideoId::as_str),
             claim.status,
             seen,
+            candidates::codes(claim.signs),
+            claim.risk.map(|risk| risk.to_string()),
         ])?;
         move_back.execute(params![claim.claim_id.as_str(), week, seen, claim.status])?;
     }

@@ -117,6 +117,8 @@ pub(super) fn open_claim(id: &str, first_seen: Week) -> OpenClaim {
         video_id: Some("v0000000001".parse().unwrap()),
         status: "disputed".to_owned(),
         first_seen,
+        signs: Signs::named(["block_policy", "young_claim"].into_iter()),
+        risk: Some("0.0237".parse().unwrap()),
     }
 }
 

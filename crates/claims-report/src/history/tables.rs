@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use dn_domain::claims::movers::{Numbers, SubjectTotals, WeekTotals};
 use dn_domain::claims::platforms::KeyKind;
+use dn_domain::claims::risk::Signs;
 use dn_domain::claims::snapshot::{ReportFacts, Source};
 use dn_domain::claims::week::Week;
 use dn_domain::number::Decimal;
@@ -171,7 +172,7 @@ impl Tables {
     /// The claims that were open in a week, by id.
     pub fn open_claims(&self, week: Week) -> Result<Vec<OpenClaim>, HistoryError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT claim_id, asset_id, video_id, status, first_seen FROM open_claim WHERE week = ?1 \
+            "SELECT claim_id, asset_id, video_id, status, first_seen, signs, risk FROM open_claim WHERE week = ?1 \
              ORDER BY claim_id",
         )?;
         let mut rows = statement.query([number_of(week)])?;
@@ -184,6 +185,8 @@ impl Tables {
                 video_id: parsed(row, 2)?,
                 status: row.get(3)?,
                 first_seen: week_of(row.get(4)?)?,
+                signs: Signs::named(row.get::<_, Option<String>>(5)?.unwrap_or_default().split(' ')),
+                risk: parsed(row, 6)?,
             });
         }
         Ok(claims)

@@ -402,8 +402,8 @@ async fn v15_the_export_has_a_file_for_each_table_and_no_cell_that_is_evaluated(
     week,told,id,kind,severity,state,subject_type,subject_id,title,value,reason,evidence
     2026-11-16,yes,ac7ea47a649280b4,viral,high,new,video,v1,'=1+1,0.3,it rises,"{""views"":12}"
     open_claims.csv
-    week,claim_id,asset_id,video_id,status,first_seen
-    2026-11-16,claim-1,A000000000000001,v0000000001,disputed,2026-11-16
+    week,claim_id,asset_id,video_id,status,first_seen,signs,risk
+    2026-11-16,claim-1,A000000000000001,v0000000001,disputed,2026-11-16,block_policy young_claim,0.0237
     candidates.csv
     week,claim_id,asset_id,channel_id,signs,manual,ranked,drawn,probability,at_stake,looked,disputed,released,gone
     2026-11-16,claim-9,A000000000000001,UC0000000000000000000101,short_match young_claim,no,yes,no,0.0268,4.2,1,0,0,1

@@ -172,7 +172,7 @@ pub struct Dispute {
     pub critical: bool,
     /// What is lost if nothing is done.
     pub value_at_risk: Option<Decimal>,
-    /// How likely the uploader is to win.
+    /// How likely a claim with these reasons is to be disputed at all: the higher, the weaker it is.
     pub risk: Option<Decimal>,
     /// Why, as stable words.
     pub reasons: Vec<String>,

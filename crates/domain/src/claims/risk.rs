@@ -10,6 +10,7 @@
 //! became of them twelve weeks later ([`Fate`]) is what the weights are fitted to anew ([`refit`]).
 
 mod candidates;
+pub mod open;
 mod outcome;
 pub mod refit;
 mod weights;
@@ -23,7 +24,7 @@ pub use weights::{BUILT_IN, Base, Sign, Signs, Weights, WeightsError};
 use super::alert::{Alert, Kind, Severity, Subject};
 use super::disputes::DISPUTE_DAYS;
 use super::links;
-use super::snapshot::{Snapshot, claim_key};
+use super::snapshot::{AssetState, Snapshot, claim_key};
 use super::week::Week;
 use crate::id::{AssetId, ChannelId, ClaimId, VideoId};
 use crate::number::Decimal;
@@ -94,33 +95,50 @@ pub fn assess(now: &Snapshot, context: &Context<'_>) -> Vec<Risk> {
     risks
 }
 
+/// What the week knows around a claim.
+struct Setting<'a> {
+    asset: Option<&'a AssetState>,
+    video_id: Option<VideoId>,
+    is_disputing: bool,
+}
+
+impl Setting<'_> {
+    /// The reasons that the claim's own row tells, and those that the week adds.
+    fn add_to(&self, mut signs: Signs, now: &Snapshot, context: &Context<'_>) -> Signs {
+        let is_text = |text| !now.text(text).is_empty();
+        let asset = self.asset;
+        for (sign, holds) in [
+            (
+                Sign::CompositionMatch,
+                asset.is_some_and(|asset| now.text(asset.asset_type).eq_ignore_ascii_case("COMPOSITION")),
+            ),
+            (Sign::OwnershipConflict, asset.is_some_and(|asset| is_text(asset.conflicting_owner))),
+            (Sign::AssetReleased, asset.is_some_and(|asset| asset.claims_inactive > 0)),
+            (Sign::UploaderDisputed, self.is_disputing),
+            (
+                Sign::Viral,
+                self.video_id.is_some_and(context.is_viral_video)
+                    || asset.is_some_and(|asset| (context.is_viral_asset)(asset.id)),
+            ),
+        ] {
+            if holds {
+                signs.add(sign);
+            }
+        }
+        signs
+    }
+}
+
 fn risk(now: &Snapshot, candidate: &Candidate, context: &Context<'_>) -> Risk {
     let asset = candidate.asset.and_then(|position| now.asset_at(position));
     let uploader = now.uploader(candidate.channel_id);
-    let mut signs = candidate.signs;
-    let is_text = |text| !now.text(text).is_empty();
-    for (sign, holds) in [
-        (
-            Sign::CompositionMatch,
-            asset.is_some_and(|asset| now.text(asset.asset_type).eq_ignore_ascii_case("COMPOSITION")),
-        ),
-        (Sign::OwnershipConflict, asset.is_some_and(|asset| is_text(asset.conflicting_owner))),
-        (Sign::AssetReleased, asset.is_some_and(|asset| asset.claims_inactive > 0)),
-        (
-            Sign::UploaderDisputed,
-            uploader.is_some_and(|uploader| uploader.claims_disputed > 0)
-                || (context.has_disputed)(candidate.channel_id),
-        ),
-        (
-            Sign::Viral,
-            candidate.video_id.is_some_and(context.is_viral_video)
-                || asset.is_some_and(|asset| (context.is_viral_asset)(asset.id)),
-        ),
-    ] {
-        if holds {
-            signs.add(sign);
-        }
-    }
+    let setting = Setting {
+        asset,
+        video_id: candidate.video_id,
+        is_disputing: uploader.is_some_and(|uploader| uploader.claims_disputed > 0)
+            || (context.has_disputed)(candidate.channel_id),
+    };
+    let signs = setting.add_to(candidate.signs, now, context);
     let probability = context.weights.probability(candidate.is_manual, signs);
     let views = candidate.views_a_day.saturating_mul(DISPUTE_DAYS.unsigned_abs());
     let at_stake = context.rpm.for_views(views).rounded(2);

@@ -1,3 +1,7 @@
+-- What says that an open claim is weak: the codes of the reasons that hold, and what they come to.
+ALTER TABLE open_claim ADD COLUMN signs TEXT;
+ALTER TABLE open_claim ADD COLUMN risk TEXT;
+
 -- Claims whose risk was assessed in a week, and what the twelve weeks after it said of them: in each of the last four
 -- columns a bit for each of these weeks, the lowest for the one after. Each claim is noted in one week of twelve.
 CREATE TABLE candidate (

@@ -95,6 +95,34 @@ fn what_a_row_says_are_the_reasons_of_its_claim() {
 }
 
 #[test]
+fn an_open_claim_has_the_risk_of_its_reasons_and_its_own_dispute_is_none_of_them() {
+    let snapshot = gathered(&[
+        line("alone", 1, "PENDING,DISPUTED", "Manual Claim", 100_000, "9,2026-11-17,2026-08-15,US|DE,No,UGC"),
+        line("plain", 2, "PENDING,APPEALED", "Audio Match", 100_000, PLAIN),
+        line("other", 2, "PENDING,DISPUTED", "Audio Match", 100_000, PLAIN),
+        line("routed", 2, "PENDING,ROUTED_FOR_REVIEW", "Audio Match", 100_000, PLAIN),
+    ]);
+    let weights = weights();
+    let context = Context { has_disputed: &|_| true, ..context(&weights) };
+    let ids = snapshot.open_claims.iter().map(|claim| claim.claim_id.as_str());
+    let open: Vec<_> = ids.zip(open::of_all_open(&snapshot, &context)).collect();
+    let of = |names: &[&str], is_manual| {
+        let signs = Signs::named(names.iter().copied());
+        (signs, decimal(weights.probability(is_manual, signs)))
+    };
+    assert_eq!(
+        open,
+        [
+            ("alone", of(&["short_match", "block_policy", "young_claim"], true)),
+            ("other", of(&["uploader_disputed"], false)),
+            ("plain", of(&["uploader_disputed"], false)),
+            ("routed", of(&["uploader_disputed"], false)),
+        ],
+        "a week before it may have been the same dispute"
+    );
+}
+
+#[test]
 fn the_highest_expected_losses_are_told_with_their_reasons_and_none_near_the_base_rate() {
     let mut lines: Vec<String> = (0..9)
         .map(|n| {

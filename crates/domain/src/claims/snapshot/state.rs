@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::database::Carrier;
-use crate::claims::risk::Candidate;
+use crate::claims::risk::{Candidate, Signs};
 use crate::claims::strings::{Strings, Text};
 use crate::claims::week::Week;
 use crate::id::{AssetId, ChannelId, ClaimId, VideoId};
@@ -401,8 +401,7 @@ pub struct ClaimEntry {
 }
 
 /// A claim that somebody has to decide about, by a row whose status is `PENDING`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OpenClaim {
     /// The claim.
     pub claim_id: ClaimId,
@@ -420,6 +419,10 @@ pub struct OpenClaim {
     pub views: Option<u64>,
     /// The day on which the video was uploaded.
     pub uploaded: Option<Date>,
+    /// What its row says of how weak it is.
+    pub signs: Signs,
+    /// Whether somebody made it by hand.
+    pub is_manual: bool,
 }
 
 /// What an open claim waits for.

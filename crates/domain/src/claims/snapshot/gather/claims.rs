@@ -11,12 +11,13 @@ use super::super::state::{
     UploaderState,
 };
 use super::assets::OwnTexts;
+use super::claim_signs::{Origin, age_days, signs};
 use super::claim_table::GatheredClaim;
 use super::entries::{at, at_mut};
-use super::{Gather, MAX_OPEN_CLAIMS, Place, Source, YOUNG_DAYS, add};
+use super::{Gather, MAX_OPEN_CLAIMS, Place, Source, add};
 use crate::calendar;
 use crate::claim_report::{ClaimColumn, ClaimColumns, ClaimLine, ClaimReport, ClaimRow};
-use crate::claims::risk::{Candidate, Sign, Signs};
+use crate::claims::risk::Candidate;
 use crate::claims::strings::Text;
 use crate::id::{AssetId, ChannelId};
 use crate::number;
@@ -187,6 +188,14 @@ impl Gather {
             created: day(ClaimColumn::CreatedDate),
             views: claim.views.get().or(claim.engaged_views.get()),
             uploaded: day(ClaimColumn::UploadDate),
+            signs: signs(
+                row,
+                claim.created,
+                *self.days.end(),
+                claim.is_short(),
+                self.partners.contains(&claim.channel),
+            ),
+            is_manual: Origin::of(row) == Origin::Manual,
         });
     }
 
@@ -199,29 +208,17 @@ impl Gather {
         let uploaded = calendar::date(row.cell(ClaimColumn::UploadDate)).ok().flatten();
         let Some(there_since) = uploaded.or(claim.created) else { return };
         let sunday = *self.days.end();
-        let age = |day: Date| sunday.duration_since(day).as_hours() / 24 + 1;
-        let views_a_day = views / u64::try_from(age(there_since)).unwrap_or(1).max(1);
+        let views_a_day = views / u64::try_from(age_days(there_since, sunday)).unwrap_or(1).max(1);
         if !candidates.may_take(views_a_day, claim.key) {
             return;
         }
-        let origin = row.cell(ClaimColumn::Origin).to_ascii_uppercase();
-        let says = |word: &[u8]| memchr::memmem::find(&origin, word).is_some();
-        if says(b"UPLOAD") {
+        let origin = Origin::of(row);
+        if origin == Origin::Upload {
             return;
         }
         let Ok(claim_id) = row.claim_id() else { return };
-        let mut signs = Signs::default();
-        for (sign, holds) in [
-            (Sign::ShortMatch, claim.is_short()),
-            (Sign::BlockPolicy, !row.cell(ClaimColumn::PolicyBlock).is_empty()),
-            (Sign::UploaderPartner, self.partners.contains(&claim.channel)),
-            (Sign::YoungClaim, claim.created.is_some_and(|day| age(day) <= YOUNG_DAYS)),
-            (Sign::Shorts, number::flag(row.cell(ClaimColumn::IsShortsEligible)) == Some(true)),
-        ] {
-            if holds {
-                signs.add(sign);
-            }
-        }
+        let is_partner = self.partners.contains(&claim.channel);
+        let signs = signs(row, claim.created, sunday, claim.is_short(), is_partner);
         let candidate = Candidate {
             claim_id,
             asset: claim.asset,
@@ -229,7 +226,7 @@ impl Gather {
             channel_id: claim.channel,
             views_a_day,
             signs,
-            is_manual: says(b"MANUAL") || says(b"DESCRIPTIVE"),
+            is_manual: origin == Origin::Manual,
             is_ranked: false,
             is_drawn: false,
         };

@@ -1,6 +1,7 @@
 //! From rows to a week.
 
 mod assets;
+mod claim_signs;
 mod claim_table;
 mod claims;
 mod entries;
@@ -46,9 +47,6 @@ pub enum Source {
 
 /// The day from which the day of a video's publication is counted: there is no older video.
 const FIRST_DAY: Date = date(2005, 1, 1);
-
-/// A claim that is younger than four weeks is a young one.
-const YOUNG_DAYS: i64 = 28;
 
 /// So many open claims are kept whatever they wait for.
 const MAX_OPEN_CLAIMS: usize = 100_000;

@@ -1,0 +1,63 @@
+//! What a row of the claim report says of how likely its claim is to be disputed.
+
+use jiff::civil::Date;
+
+use crate::claim_report::{ClaimColumn, ClaimRow};
+use crate::claims::risk::{Sign, Signs};
+use crate::number;
+
+/// So many days a claim is young.
+const YOUNG_DAYS: i64 = 28;
+
+/// The reasons that a row tells; `is_short` and `is_partner` are known of it already.
+pub(super) fn signs(
+    row: &ClaimRow<'_>,
+    created: Option<Date>,
+    sunday: Date,
+    is_short: bool,
+    is_partner: bool,
+) -> Signs {
+    let mut signs = Signs::default();
+    for (sign, holds) in [
+        (Sign::ShortMatch, is_short),
+        (Sign::BlockPolicy, !row.cell(ClaimColumn::PolicyBlock).is_empty()),
+        (Sign::UploaderPartner, is_partner),
+        (Sign::YoungClaim, created.is_some_and(|day| age_days(day, sunday) <= YOUNG_DAYS)),
+        (Sign::Shorts, number::flag(row.cell(ClaimColumn::IsShortsEligible)) == Some(true)),
+    ] {
+        if holds {
+            signs.add(sign);
+        }
+    }
+    signs
+}
+
+/// Days from one to the week's end, both counted.
+pub(super) fn age_days(day: Date, sunday: Date) -> i64 {
+    sunday.duration_since(day).as_hours() / 24 + 1
+}
+
+/// Who made a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The owner's own upload.
+    Upload,
+    /// Somebody, by hand.
+    Manual,
+    /// A match.
+    Automatic,
+}
+
+impl Origin {
+    pub fn of(row: &ClaimRow<'_>) -> Self {
+        let origin = row.cell(ClaimColumn::Origin).to_ascii_uppercase();
+        let says = |word: &[u8]| memchr::memmem::find(&origin, word).is_some();
+        if says(b"UPLOAD") {
+            Self::Upload
+        } else if says(b"MANUAL") || says(b"DESCRIPTIVE") {
+            Self::Manual
+        } else {
+            Self::Automatic
+        }
+    }
+}
