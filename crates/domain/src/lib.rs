@@ -20,6 +20,7 @@ pub mod isrc;
 pub mod number;
 pub mod partner_channels;
 pub mod platform_file;
+pub mod platform_mapping;
 pub mod printable;
 pub mod refusal;
 pub mod reject_sheet;

@@ -9,6 +9,7 @@ use std::io::Read;
 use jiff::civil::Date;
 
 use crate::calendar;
+use crate::id::AssetId;
 use crate::isrc::Isrc;
 use crate::number::Decimal;
 use crate::refusal::Refusal;
@@ -25,7 +26,7 @@ optional_columns! {
         Upc = "upc",
         /// The custom ID, by which a row without both is joined.
         CustomId = "custom_id",
-        /// The asset at YouTube.
+        /// The asset at YouTube, by which a row without all three is joined.
         AssetId = "asset_id",
         /// Where.
         Country = "country",
@@ -69,19 +70,33 @@ pub struct PlatformRow<'a> {
 /// A row with all its values checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlatformValue<'a> {
-    /// The day.
+    /// The day; of a whole week its Sunday.
     pub date: Date,
+    /// How much time the value is of.
+    pub span: Span,
     /// The platform in small letters. Hostile text.
     pub platform: Cow<'a, str>,
     /// What is counted, in small letters. Hostile text.
     pub metric: Cow<'a, str>,
     /// How much of it.
     pub value: Decimal,
-    /// What the row is about; at least one of the three keys is there.
+    /// Where; empty for everywhere, or where nothing is said. Hostile text.
+    pub country: Cow<'a, str>,
+    /// What the row is about; at least one of the four keys is there.
     pub key: TrackKey<'a>,
 }
 
-/// How a track is found across platforms: by ISRC, else by UPC, else by custom ID, never by its title.
+/// How much time a value is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    /// One day.
+    Day,
+    /// The whole week that ends with the day.
+    Week,
+}
+
+/// How a track is found across platforms: by ISRC, else by UPC, else by custom ID, else by its asset at YouTube, never by
+/// its title.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TrackKey<'a> {
     /// The recording's own number.
@@ -90,6 +105,8 @@ pub enum TrackKey<'a> {
     Upc(&'a str),
     /// The label's own mark.
     CustomId(&'a str),
+    /// The asset at YouTube.
+    AssetId(AssetId),
 }
 
 impl<R: Read> PlatformFile<R> {
@@ -171,9 +188,11 @@ impl<'a> PlatformRow<'a> {
             cell(self.columns.isrc),
             self.cell(PlatformColumn::Upc),
             self.cell(PlatformColumn::CustomId),
+            Some(self.cell(PlatformColumn::AssetId)),
         )
         .map_err(|fault| self.fault(fault.column, fault.code, fault.reason, fault.remedy))?;
-        Ok(PlatformValue { date, platform, metric, value, key })
+        let country = self.text(PlatformColumn::Country);
+        Ok(PlatformValue { date, span: Span::Day, platform, metric, value, country, key })
     }
 
     /// All cells as they came, in the order of the file's columns.
@@ -198,7 +217,7 @@ impl<'a> PlatformRow<'a> {
 }
 
 /// The text of a name in small letters, bad bytes replaced.
-fn small(cell: &[u8]) -> Cow<'_, str> {
+pub(crate) fn small(cell: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(cell);
     if text.chars().any(char::is_uppercase) { Cow::Owned(text.to_lowercase()) } else { text }
 }
@@ -211,12 +230,13 @@ pub(crate) struct KeyFault {
     pub remedy: &'static str,
 }
 
-/// The first key that is there. An ISRC that cannot be read is a fault also where another key could stand in for it:
+/// The first key that is there; `asset_id` is none where no row can have one. An ISRC that cannot be read is a fault also where another key could stand in for it:
 /// passing it over would join the row to another recording.
 pub(crate) fn track_key<'a>(
     isrc: &'a [u8],
     upc: &'a [u8],
     custom_id: &'a [u8],
+    asset_id: Option<&'a [u8]>,
 ) -> Result<TrackKey<'a>, KeyFault> {
     if !isrc.is_empty() {
         return Isrc::parse_bytes(isrc).map(TrackKey::Isrc).map_err(|error| KeyFault {
@@ -240,10 +260,21 @@ pub(crate) fn track_key<'a>(
     if !custom_id.is_empty() {
         return text(custom_id, "custom_id").map(TrackKey::CustomId);
     }
+    if let Some(asset_id) = asset_id.filter(|asset_id| !asset_id.is_empty()) {
+        return AssetId::parse_bytes(asset_id).map(TrackKey::AssetId).map_err(|error| KeyFault {
+            column: "asset_id",
+            code: "asset_id_invalid",
+            reason: error.to_string(),
+            remedy: "Mend the asset ID, or give an ISRC, UPC or custom ID.",
+        });
+    }
     Err(KeyFault {
         column: "isrc",
         code: "key_missing",
-        reason: "the row has neither ISRC nor UPC nor custom ID".to_owned(),
+        reason: match asset_id {
+            Some(_) => "the row has neither ISRC nor UPC nor custom ID nor asset ID".to_owned(),
+            None => "the row has neither ISRC nor UPC nor custom ID".to_owned(),
+        },
         remedy: "Give one of them: titles are never used to join.",
     })
 }
@@ -288,18 +319,23 @@ mod tests {
         line 6: column "date": "16.11.2026" is not a date (YYYY-MM-DD). Write the day as YYYY-MM-DD. [date_invalid]
         line 7: column "platform": the cell is empty. Name the platform. [platform_missing]
         line 8: column "isrc": "nonsense" is not an ISRC (two letters, three letters or digits, seven digits). Mend the ISRC, or leave it empty and give a UPC or custom ID. [isrc_invalid]
-        line 9: column "isrc": the row has neither ISRC nor UPC nor custom ID. Give one of them: titles are never used to join. [key_missing]
+        line 9: column "isrc": the row has neither ISRC nor UPC nor custom ID nor asset ID. Give one of them: titles are never used to join. [key_missing]
         10: wrong_field_count
         "#);
     }
 
     #[test]
-    fn a_row_without_an_isrc_is_joined_by_upc_then_by_custom_id() {
-        let text = "date,platform,isrc,metric,value,upc,custom_id\n\
-                    2026-11-16,shazam,,tags,1,00602445790920,alpha\n2026-11-16,shazam,,tags,1,,alpha\n";
+    fn a_row_without_an_isrc_is_joined_by_upc_then_by_custom_id_then_by_asset() {
+        let text = "date,platform,isrc,metric,value,upc,custom_id,asset_id\n\
+                    2026-11-16,shazam,,tags,1,00602445790920,alpha,A000000000000001\n\
+                    2026-11-16,shazam,,tags,1,,alpha,A000000000000001\n\
+                    2026-11-16,youtube,,views,1,,,A000000000000001\n\
+                    2026-11-16,youtube,,views,1,,,dQw4w9WgXcQQ\n";
         insta::assert_snapshot!(shown(text.as_bytes()), @r#"
         2: 2026-11-16 shazam tags 1 Upc("00602445790920") 
-        3: 2026-11-16 shazam tags 1 CustomId("alpha")
+        3: 2026-11-16 shazam tags 1 CustomId("alpha") 
+        4: 2026-11-16 youtube views 1 AssetId(AssetId(A000000000000001)) 
+        line 5: column "asset_id": "dQw4w9WgXcQQ" is not an asset ID (A and 15 or 16 digits, or 11 characters of A-Z a-z 0-9 _ -). Mend the asset ID, or give an ISRC, UPC or custom ID. [asset_id_invalid]
         "#);
     }
 

@@ -192,6 +192,7 @@ impl<'a> RightsRow<'a> {
             self.cell(RightsColumn::Isrc),
             self.cell(RightsColumn::Upc),
             self.cell(RightsColumn::CustomId),
+            None,
         )
         .map_err(|fault| self.fault(fault.column, fault.code, fault.reason, fault.remedy))?;
         let territory = cell(self.columns.territory);

@@ -68,7 +68,12 @@ pub(crate) struct Table<R> {
 impl<R: Read> Table<R> {
     /// Reads the header. Which columns are needed is asked afterwards.
     pub fn open(file: &str, source: R) -> Result<Self, Refusal> {
-        let mut records = Records::open(file, source)?;
+        Self::open_at(file, source, b',', 1)
+    }
+
+    /// The same where cells are separated by something else, or where lines were passed over before.
+    pub fn open_at(file: &str, source: R, delimiter: u8, line: u64) -> Result<Self, Refusal> {
+        let mut records = Records::open_at(file, source, delimiter, line)?;
         let found = records.read()?;
         let cells = records.cells();
         if found.is_none() || (cells.are_blank() && cells.len() == 1) {

@@ -1,14 +1,11 @@
 //! What other platforms counted in the weeks before, beside this week's files: four bytes for each week of a series.
 
-use super::platforms::{KeyKind, PlatformWeeks, SeriesKey};
+use super::platforms::{KeyKind, PlatformWeeks, SeriesKey, WHOLE_WEEK};
 use super::week::Week;
 use crate::number::Decimal;
 
 /// So many weeks before the one at hand: enough for a lag, which needs twelve points in common.
 pub const PLATFORM_WEEKS: i32 = 20;
-
-/// All days of a week, a bit each.
-const WHOLE_WEEK: u8 = 0x7f;
 
 /// From so many days on a week is told by its daily mean.
 const MIN_DAYS: u32 = 4;

@@ -1,6 +1,6 @@
 //! What other platforms report, summed to weeks.
 //!
-//! Tracks are joined by ISRC, else by UPC, else by custom ID, never by title. A day that a platform does not report is
+//! Tracks are joined by ISRC, else by UPC, else by custom ID, else by asset, never by title. A day that a platform does not report is
 //! unknown and no zero, so each sum says of how many days it is.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +10,11 @@ use jiff::civil::Date;
 use super::alert::{Alert, Kind, Severity, Subject};
 use super::week::Week;
 use crate::number::Decimal;
-use crate::platform_file::{PlatformValue, TrackKey};
+use crate::platform_file::{PlatformValue, Span, TrackKey};
 use crate::printable::printable;
+
+/// All days of a week, a bit each.
+pub(super) const WHOLE_WEEK: u8 = 0x7f;
 
 /// The kind of a track's key, in the order in which keys are preferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +25,8 @@ pub enum KeyKind {
     Upc,
     /// The label's own mark.
     CustomId,
+    /// The asset at YouTube.
+    AssetId,
 }
 
 impl KeyKind {
@@ -31,6 +36,7 @@ impl KeyKind {
             TrackKey::Isrc(isrc) => (Self::Isrc, isrc.to_string()),
             TrackKey::Upc(upc) => (Self::Upc, upc.to_owned()),
             TrackKey::CustomId(custom_id) => (Self::CustomId, custom_id.to_owned()),
+            TrackKey::AssetId(asset) => (Self::AssetId, asset.to_string()),
         }
     }
 
@@ -40,12 +46,13 @@ impl KeyKind {
             Self::Isrc => "isrc",
             Self::Upc => "upc",
             Self::CustomId => "custom_id",
+            Self::AssetId => "asset_id",
         }
     }
 
     /// The kind by its name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Isrc, Self::Upc, Self::CustomId].into_iter().find(|kind| kind.name() == name)
+        [Self::Isrc, Self::Upc, Self::CustomId, Self::AssetId].into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -94,7 +101,10 @@ impl PlatformWeeks {
         let value = self.series.entry(series).or_default().entry(week);
         let value = value.or_insert(WeekValue { value: Decimal::ZERO, days: 0 });
         value.value = [value.value, row.value].into_iter().sum();
-        value.days |= 1_u8.checked_shl(day).unwrap_or_default();
+        value.days |= match row.span {
+            Span::Day => 1_u8.checked_shl(day).unwrap_or_default(),
+            Span::Week => WHOLE_WEEK,
+        };
     }
 
     /// Adds what another file tells.

@@ -1,4 +1,5 @@
-//! Whose a recording on another platform is here: by ISRC, else by custom ID where that is one asset's alone.
+//! Whose a recording on another platform is here: by ISRC, else by custom ID where that is one asset's alone, else by the
+//! asset itself.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +7,7 @@ use super::alert::{Alert, Kind, Severity, Subject};
 use super::links;
 use super::platforms::KeyKind;
 use super::snapshot::{AssetState, Snapshot};
+use crate::id::AssetId;
 use crate::isrc::Isrc;
 
 /// The assets by what they are known by on other platforms.
@@ -36,6 +38,7 @@ impl<'a> Recordings<'a> {
         match kind {
             KeyKind::Isrc => self.by_isrc.get(&Isrc::parse_bytes(key.as_bytes()).ok()?).copied(),
             KeyKind::CustomId => self.by_custom_id.get(key).copied().flatten(),
+            KeyKind::AssetId => self.now.asset(AssetId::parse_bytes(key.as_bytes()).ok()?),
             // No report tells the UPC of an asset.
             KeyKind::Upc => None,
         }

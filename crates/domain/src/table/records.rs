@@ -19,6 +19,7 @@ pub(super) struct Records<R> {
     pub file: String,
     source: R,
     parser: csv_core::Reader,
+    has_commas: bool,
     buffer: Vec<u8>,
     unread: std::ops::Range<usize>,
     source_ended: bool,
@@ -42,11 +43,12 @@ pub(super) enum Ended {
 
 impl<R: Read> Records<R> {
     /// Begins to read, behind the byte order mark if there is one.
-    pub fn open(file: &str, source: R) -> Result<Self, Refusal> {
+    pub fn open_at(file: &str, source: R, delimiter: u8, line: u64) -> Result<Self, Refusal> {
         let mut records = Self {
             file: file.to_owned(),
             source,
-            parser: csv_core::Reader::new(),
+            parser: csv_core::ReaderBuilder::new().delimiter(delimiter).build(),
+            has_commas: delimiter == b',',
             buffer: vec![0; BUFFER_BYTES],
             unread: 0..0,
             source_ended: false,
@@ -55,8 +57,8 @@ impl<R: Read> Records<R> {
             ends: vec![0; 64],
             byte_count: 0,
             end_count: 0,
-            lines: LineCount { line: 1, after_cr: false },
-            record_line: 1,
+            lines: LineCount { line, after_cr: false },
+            record_line: line,
         };
         // The parser takes a byte order mark off its first input, but only where it comes in one piece: a file with two
         // of them would read one way or the other. After this its first input is behind it, and ours alone is taken off.
@@ -72,7 +74,7 @@ impl<R: Read> Records<R> {
             return Ok(None);
         }
         self.record_line = self.lines.line;
-        if self.read_plain() {
+        if self.has_commas && self.read_plain() {
             return Ok(Some(Ended::WithLine));
         }
         let mut raw_bytes = 0_usize;
