@@ -67,9 +67,12 @@ pub struct Args {
         value_name = "URI"
     )]
     pub conflicts: Option<String>,
-    /// The folder of platform files: what other platforms report, a CSV each in the normal form
+    /// The folder of platform files: what other platforms report, a CSV each in the normal form or one that a mapping knows
     #[arg(long, global = true, env = "ANALYTICS_URI", value_name = "FOLDER")]
     pub analytics: Option<String>,
+    /// A folder of mappings of platforms' exports, a TOML each, beside those that are built in
+    #[arg(long, global = true, env = "MAPPINGS_URI", value_name = "FOLDER")]
+    pub mappings: Option<String>,
     /// The rights records: a CSV in the normal form
     #[arg(long, global = true, env = "RIGHTS_URI", value_name = "URI")]
     pub rights: Option<String>,
@@ -215,6 +218,7 @@ pub(crate) struct Settings {
     /// The reports that are given, in the order in which they are read.
     pub reports: Vec<(Source, Place)>,
     pub analytics: Option<String>,
+    pub mappings: Option<String>,
     pub rights: Option<String>,
     pub out: Option<String>,
     pub rpm: Decimal,
@@ -325,6 +329,7 @@ impl Args {
             week,
             reports,
             analytics: given(self.analytics.as_deref()).map(str::to_owned),
+            mappings: given(self.mappings.as_deref()).map(str::to_owned),
             rights: given(self.rights.as_deref()).map(str::to_owned),
             out: given(self.out.as_deref()).map(str::to_owned),
             rpm: rpm?,

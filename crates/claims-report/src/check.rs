@@ -58,6 +58,9 @@ async fn rows_of(settings: &Settings, context: &Context<Vec<Row>>) -> Vec<Row> {
         let probe = probes::input("rights records", uri, setting, None, open_rights, context);
         rows.push(in_time("rights records", probe).await);
     }
+    if settings.mappings.is_some() {
+        rows.push(in_time(MAPPINGS, mappings(settings, context)).await);
+    }
     if let Some(graphql) = &settings.graphql {
         rows.extend(probes::graphql(Some(graphql), context).await);
     }
@@ -71,6 +74,16 @@ async fn rows_of(settings: &Settings, context: &Context<Vec<Row>>) -> Vec<Row> {
         rows.push(in_time(DATA, data(youtube, settings, units, context)).await);
     }
     rows
+}
+
+const MAPPINGS: &str = "mappings";
+
+/// That the user's mappings can be read.
+async fn mappings(settings: &Settings, context: &Context<Vec<Row>>) -> Row {
+    match crate::mappings::read(context, settings.mappings.as_deref()).await {
+        Ok(all) => Row::pass(MAPPINGS, all.names().collect::<Vec<_>>().join(", ")),
+        Err(error) => Row::of_error(MAPPINGS, &error, "mend the mapping; docs/PLATFORMS.md has its keys"),
+    }
 }
 
 const CLAIMS: &str = "claim search";

@@ -1,6 +1,7 @@
 //! The week's inputs: found, opened, read. What is refused is gathered too, so that all of it is told at once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use dn_core::store::{MAX_REREADS, ObjectReader, Store, was_replaced};
@@ -10,6 +11,7 @@ use dn_domain::claims::rights::RightsBook;
 use dn_domain::claims::risk::Weights;
 use dn_domain::claims::snapshot::{Gather, ReportFacts, Snapshot, Source};
 use dn_domain::claims::week::Week;
+use dn_domain::platform_mapping::Mappings;
 use dn_domain::refusal::{Refusal, RefusalKind};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -18,6 +20,7 @@ use crate::Tally;
 use crate::args::{Place, Settings};
 use crate::database::Database;
 use crate::fetch::{self, Fetcher, day_of};
+use crate::quarantine::file_name;
 use crate::reading::{FileRead, Watch, read_file, read_platform, read_report, read_rights};
 
 /// A report of the week, wherever it lies.
@@ -295,6 +298,7 @@ pub(crate) struct Besides {
 pub(crate) async fn read_besides(
     context: &Context<Tally>,
     settings: &Settings,
+    mappings: &Arc<Mappings>,
     week: Week,
 ) -> anyhow::Result<Besides> {
     let mut besides = Besides {
@@ -305,20 +309,16 @@ pub(crate) async fn read_besides(
         rejected_rows: 0,
     };
     if let Some(folder) = &settings.analytics {
-        for uri in platform_files(context, folder, &mut besides.refused).await? {
-            let name = uri.rsplit('/').next().unwrap_or(&uri).to_owned();
+        for (name, uri) in platform_files(context, folder, &mut besides.refused).await? {
             // A file that is refused in its middle must leave nothing behind, so each is read by itself.
-            let (state, done) = read_file(
-                context,
-                "platform file",
-                &uri,
-                |_| Ok(()),
-                PlatformWeeks::default(),
-                read_platform,
-            )
-            .await;
+            let (weeks, mappings) = (PlatformWeeks::default(), Arc::clone(mappings));
+            let read = move |name: &str, text, weeks: &mut PlatformWeeks, watch: &mut Watch| {
+                read_platform(name, text, &mappings, weeks, watch)
+            };
+            let (state, done) = read_file(context, "platform file", &uri, |_| Ok(()), weeks, read).await;
             let weeks = state.unwrap_or_default();
-            if let Some(facts) = besides.take(context, &format!("platform-{name}"), &name, &uri, done).await?
+            if let Some(facts) =
+                besides.take(context, &format!("platform-{}", file_name(&name)), &name, &uri, done).await?
             {
                 besides.platforms.merge(weeks);
                 besides.platform_files.push((name, uri, facts));
@@ -373,20 +373,21 @@ impl Besides {
     }
 }
 
-/// The platform files in a folder; a folder that is not there or has none is refused as a whole.
+/// The platform files in a folder, by their paths below it and their addresses; a folder that is not there or has none is refused as a whole.
 async fn platform_files(
     context: &Context<Tally>,
     folder: &str,
     refused: &mut Vec<Refused>,
-) -> anyhow::Result<Vec<String>> {
+) -> anyhow::Result<Vec<(String, String)>> {
     let store = Store::open(folder, &context.aws).context("--analytics (ANALYTICS_URI)")?;
     let objects = store.list("").await.context("the platform files could not be listed")?;
     let is_table = |key: &str| {
         let key = key.to_ascii_lowercase();
         [".csv", ".csv.gz"].iter().any(|end| key.ends_with(end))
     };
-    let files: Vec<String> =
-        objects.iter().filter(|object| is_table(&object.key)).map(|object| store.uri(&object.key)).collect();
+    let tables = objects.into_iter().filter(|object| is_table(&object.key));
+    let files: Vec<(String, String)> =
+        tables.map(|object| (object.key.clone(), store.uri(&object.key))).collect();
     if files.is_empty() {
         refused.push(Refused {
             name: "platform files".to_owned(),

@@ -14,6 +14,7 @@ pub mod history;
 mod inputs;
 mod letter;
 mod live;
+mod mappings;
 mod past;
 mod quarantine;
 mod reading;

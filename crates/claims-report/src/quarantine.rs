@@ -111,7 +111,7 @@ async fn copy(context: &Context<Tally>, uri: &str, name: &str) -> anyhow::Result
 }
 
 /// A foreign name as part of a path.
-fn file_name(name: &str) -> String {
+pub(crate) fn file_name(name: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
     let name: String = name.chars().map(safe).take(100).collect();
     if name.trim_matches('.').is_empty() {

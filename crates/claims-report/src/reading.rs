@@ -12,7 +12,7 @@ use dn_domain::claims::platforms::PlatformWeeks;
 use dn_domain::claims::rights::RightsBook;
 use dn_domain::claims::snapshot::{ClaimRows, Gather, Source};
 use dn_domain::conflict_report::{ConflictLine, ConflictReport};
-use dn_domain::platform_file::{PlatformFile, PlatformLine, PlatformRow};
+use dn_domain::platform_mapping::{AnalyticsFile, AnalyticsLine, AnalyticsRow, Mappings};
 use dn_domain::refusal::Refusal;
 use dn_domain::reject_sheet::RejectSheet;
 use dn_domain::rights_record::{RightsFile, RightsLine, RightsRow};
@@ -290,11 +290,15 @@ fn read_claims(mut report: ClaimReport<Text>, gather: &mut Gather, watch: &mut W
 pub(crate) fn read_platform(
     name: &str,
     text: Text,
+    mappings: &Mappings,
     weeks: &mut PlatformWeeks,
     watch: &mut Watch,
 ) -> anyhow::Result<()> {
-    let mut file = PlatformFile::open(name, text)?;
-    rows!(file, PlatformLine, watch, |row: &PlatformRow<'_>| { row.value().map(|value| weeks.add(&value)) })
+    let mut file = AnalyticsFile::open(mappings, name, text)?;
+    if let Some(mapping) = file.mapping() {
+        tracing::info!(uri = name, mapping, "platform file read through a mapping");
+    }
+    rows!(file, AnalyticsLine, watch, |row: &AnalyticsRow<'_>| row.values(|value| weeks.add(value)))
 }
 
 /// Reads rights records into a book.

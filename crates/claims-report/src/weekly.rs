@@ -15,6 +15,7 @@ use dn_domain::claims::risk::Weights;
 use dn_domain::claims::snapshot::{ReportFacts, Snapshot, Source};
 use dn_domain::claims::week::Week;
 use dn_domain::id::ChannelId;
+use dn_domain::platform_mapping::Mappings;
 
 use crate::analysis::{Input, Made, Past, analyse, compare_with, judge};
 use crate::args::{Place, Settings};
@@ -27,7 +28,7 @@ use crate::live::{self, Told};
 use crate::render::render;
 use crate::risks;
 use crate::surges::{Question, surges};
-use crate::{ClaimsReport, Tally, letter, past, quarantine};
+use crate::{ClaimsReport, Tally, letter, mappings, past, quarantine};
 
 /// Weeks of totals that the trends need besides the week itself: eleven, and one before the first for its gain.
 const PAST_WEEKS: i32 = 12;
@@ -45,6 +46,7 @@ struct Frame<'a> {
     database: Option<Database>,
     fetcher: Option<Fetcher<'a>>,
     weights: Weights,
+    mappings: Arc<Mappings>,
 }
 
 /// Makes the report of the week asked for and, where only the Reporting API is asked, makes up for those that were
@@ -59,6 +61,7 @@ pub(crate) async fn run(context: &Context<Tally>, settings: &Settings) -> anyhow
         tally.week = Some(week);
         tally.summary_uri = Some(summary_uri);
     });
+    let mappings = Arc::new(mappings::read(context, settings.mappings.as_deref()).await?);
     let database = if let Some(graphql) = &settings.graphql {
         Some(Database::read(context, graphql, settings).await?)
     } else {
@@ -71,7 +74,7 @@ pub(crate) async fn run(context: &Context<Tally>, settings: &Settings) -> anyhow
         None => None,
     };
     let weights = risks::weights(context, settings.dispute_weights.as_deref()).await?;
-    let mut frame = Frame { context, settings, database, fetcher, weights };
+    let mut frame = Frame { context, settings, database, fetcher, weights, mappings };
     let done = Box::pin(frame.run(week)).await;
     let saved = match &frame.fetcher {
         Some(fetcher) => fetcher.save().await,
@@ -206,7 +209,7 @@ impl Frame<'_> {
         if !reports.refused.is_empty() {
             return Err(self.refuse(&reports.refused, &last_good, &totals, week).await);
         }
-        let besides = inputs::read_besides(context, settings, week).await?;
+        let besides = inputs::read_besides(context, settings, &self.mappings, week).await?;
         for refused in &besides.refused {
             self.put_aside(refused, None, &totals, week).await;
         }

@@ -51,6 +51,9 @@ fn the_images_run_as_nobody_hold_the_program_alone_and_are_built_by_the_toolchai
         ignored.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
     assert_eq!(rules[0], "*");
     let let_in: Vec<&str> = rules.iter().filter_map(|rule| rule.strip_prefix('!')).collect();
-    assert_eq!(let_in, ["Cargo.toml", "Cargo.lock", "crates", "tests/Cargo.toml", "tests/benches"]);
+    assert_eq!(
+        let_in,
+        ["Cargo.toml", "Cargo.lock", "crates", "mappings", "tests/Cargo.toml", "tests/benches"]
+    );
     assert!(let_in.iter().all(|path| root().join(path).exists()));
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
 
+mod platforms;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;

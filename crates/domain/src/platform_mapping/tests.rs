@@ -418,6 +418,39 @@ fn grouped(whole: u64, places: u32) -> String {
     format!("{},{places:03}", groups.join(" "))
 }
 
+/// The block of a language that stands so many blocks of it into the document.
+fn block<'a>(document: &'a str, language: &str, number: usize) -> &'a str {
+    let start = format!("```{language}\n");
+    let rest = document.split(start.as_str()).nth(number).unwrap();
+    rest.split("```").next().unwrap()
+}
+
+#[test]
+fn the_documents_own_mapping_makes_of_its_export_what_the_document_says() {
+    let document = include_str!("../../../../docs/PLATFORMS.md");
+    let mappings = with(block(document, "toml", 1));
+    let rows = |name: &str, text: &str| -> Vec<String> {
+        let told = told(&mappings, name, text.as_bytes()).unwrap();
+        let mut rows: Vec<String> =
+            told.lines().skip(1).map(|row| row.split_once(": ").unwrap().1.to_owned()).collect();
+        rows.sort_unstable();
+        rows
+    };
+    let made = rows("boomplay-kw47.csv", block(document, "csv", 1));
+    assert_eq!((made.len(), &made), (8, &rows("normal.csv", block(document, "csv", 2))));
+}
+
+#[test]
+fn the_document_has_every_mapping_with_the_columns_by_which_it_is_recognised() {
+    let document = include_str!("../../../../docs/PLATFORMS.md");
+    for mapping in Mappings::built_in().unwrap().all {
+        let columns: Vec<String> = mapping.recognise.columns.iter().map(|name| format!("`{name}`")).collect();
+        let row = format!("| `{}` | {} |", mapping.name, columns.join(", "));
+        assert!(document.contains(&row), "{row}");
+        assert_eq!(mapping.file, format!("mappings/{}.toml", mapping.name));
+    }
+}
+
 proptest! {
     #[test]
     fn a_wide_file_through_its_mapping_is_the_long_one_in_the_normal_form(

@@ -124,6 +124,13 @@ pub(super) const ENGAGED_VIEWS: &str = "engaged_views";
 pub(super) const PLATFORM: [&str; 8] =
     ["date", "platform", "isrc", "metric", "value", "custom_id", "asset_id", "country"];
 
+/// Spotify's table of the songs of a week, as `docs/PLATFORMS.md` has it: the export's five, and the ISRC that whoever
+/// takes it adds.
+pub(super) const SPOTIFY: [&str; 6] = ["song", "isrc", "listeners", "streams", "saves", "release_date"];
+
+/// What stands before Spotify's header.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Rights records in the normal form.
 pub(super) const RIGHTS: [&str; 10] = [
     "platform",

@@ -6,9 +6,9 @@
 //! `changes.csv`, which come in an order of their own.
 //!
 //! Below the folder that is given: `<monday>/` with `claims.csv`, `assets.csv`, `videos.csv`, `conflicts.csv`,
-//! `rights.csv` and `analytics/<platform>.csv`; `partners.csv`, the partner channels in the form of the channel sheet;
-//! `truth/<monday>.changes.csv`, byte for byte what `changes.csv` must be; `truth/findings.json`; and `truth/live.csv`, the
-//! videos as the Data API has them some days later.
+//! `rights.csv` and `analytics/`: a file in the normal form for each platform, and Spotify's as Spotify exports it;
+//! `partners.csv`, the partner channels in the form of the channel sheet; `truth/<monday>.changes.csv`, byte for byte what
+//! `changes.csv` must be; `truth/findings.json`; and `truth/live.csv`, the videos as the Data API has them some days later.
 //!
 //! What happens in the weeks (`cast.rs`) needs eight of them and some hundreds of assets; in fewer nothing happens.
 
@@ -133,6 +133,12 @@ impl WeekFiles {
             changes: dir.join("truth").join(format!("{monday}.changes.csv")),
             dir: week,
         }
+    }
+
+    /// Spotify's songs of the week, whose name tells its last day.
+    pub fn spotify(&self) -> Result<PathBuf> {
+        let sunday = days_after(self.monday, 6)?;
+        Ok(self.analytics.join(format!("label-songs-{sunday}.csv")))
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::weeks::WeekFiles;
 use crate::weeks::calendar::days_after;
 use crate::weeks::cast::Role;
-use crate::weeks::columns::{PLATFORM, RIGHTS};
+use crate::weeks::columns::{BYTE_ORDER_MARK, PLATFORM, RIGHTS, SPOTIFY};
 use crate::weeks::dice::{Dice, count};
 use crate::weeks::model::Asset;
 use crate::weeks::plan::Plan;
@@ -22,6 +22,9 @@ const PLATFORMS: [(&str, &[(&str, f64)]); 3] = [
     ("apple_music", &[("plays", 1.0)]),
 ];
 
+/// The platform whose file comes as it exports it, and not in the normal form: a row for each song with the week's sums.
+const EXPORTED: &str = "spotify";
+
 /// The other platforms' files of one week, being written.
 pub(super) struct Platforms {
     week: usize,
@@ -32,9 +35,10 @@ pub(super) struct Platforms {
 impl Platforms {
     pub(super) fn create(week: usize, files: &WeekFiles) -> Result<Self> {
         fs::create_dir_all(&files.analytics)?;
-        let sheets = PLATFORMS
-            .iter()
-            .map(|(platform, _)| Sheet::create(&files.analytics.join(format!("{platform}.csv")), &PLATFORM));
+        let sheets = PLATFORMS.iter().map(|(platform, _)| match *platform {
+            EXPORTED => Sheet::create_behind(&files.spotify()?, BYTE_ORDER_MARK, &SPOTIFY),
+            _ => Sheet::create(&files.analytics.join(format!("{platform}.csv")), &PLATFORM),
+        });
         Ok(Self {
             week,
             files: sheets.collect::<Result<_>>()?,
@@ -49,21 +53,29 @@ impl Platforms {
         for (at, (sheet, (platform, metrics))) in self.files.iter_mut().zip(PLATFORMS).enumerate() {
             let mut dice = Dice::at(plan.seed, &[5, asset.number, at as u64]);
             let base = 300.0 + 4_000.0 * dice.unit().powi(2);
+            let mut sums = vec![0_u64; metrics.len()];
             for day in 0..7 {
                 let date = days_after(monday, day)?;
-                for (number, (metric, share)) in metrics.iter().enumerate() {
+                for (number, ((metric, share), sum)) in metrics.iter().zip(&mut sums).enumerate() {
                     let place =
                         [6, asset.number, at as u64, self.week as u64, u64::try_from(day)?, number as u64];
                     let noise = (0.07 * Dice::at(plan.seed, &place).normal()).exp();
                     let factor = factor(asset.role, last, self.week, platform, number > 0);
                     let value = count(base * share * factor * noise * season(self.week));
-                    sheet
-                        .shown(date)
-                        .texts([platform, &asset.isrc, metric])
-                        .shown(value)
-                        .texts([asset.custom_id(plan, self.week), &asset.id, "WW"])
-                        .end(1)?;
+                    *sum += value;
+                    if platform != EXPORTED {
+                        sheet
+                            .shown(date)
+                            .texts([platform, &asset.isrc, metric])
+                            .shown(value)
+                            .texts([asset.custom_id(plan, self.week), &asset.id, "WW"])
+                            .end(1)?;
+                    }
                 }
+            }
+            if let ([streams, saves], true) = (sums.as_slice(), platform == EXPORTED) {
+                sheet.bytes(&asset.title).texts([&asset.isrc]);
+                sheet.shown(streams / 3).shown(streams).shown(saves).texts(["2020-01-01"]).end(1)?;
             }
         }
         self.write_rights(plan, asset)

@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -15,7 +16,13 @@ pub(super) struct Sheet {
 
 impl Sheet {
     pub(super) fn create(path: &Path, columns: &[&str]) -> Result<Self> {
-        let file = File::create(path).with_context(|| format!("{} cannot be made", path.display()))?;
+        Self::create_behind(path, b"", columns)
+    }
+
+    /// The same with something before the header.
+    pub(super) fn create_behind(path: &Path, start: &[u8], columns: &[&str]) -> Result<Self> {
+        let mut file = File::create(path).with_context(|| format!("{} cannot be made", path.display()))?;
+        file.write_all(start)?;
         let mut csv = csv::WriterBuilder::new().buffer_capacity(1 << 16).from_writer(file);
         csv.write_record(columns)?;
         Ok(Self { csv, row: csv::ByteRecord::new(), text: String::new() })

@@ -187,7 +187,14 @@ fn platforms_and_rights_do() {
     let (_dir, weeks) = made();
     let mut totals: BTreeMap<(String, String, String), Vec<f64>> = BTreeMap::new();
     for (at, week) in weeks.weeks.iter().enumerate() {
-        for platform in ["spotify", "tiktok", "apple_music"] {
+        let columns = ["isrc", "streams", "saves"];
+        for [isrc, streams, saves] in rows(&week.spotify().unwrap(), columns) {
+            for (metric, value) in [("streams", streams), ("saves", saves)] {
+                let key = ("spotify".to_owned(), metric.to_owned(), isrc.clone());
+                totals.entry(key).or_insert_with(|| vec![0.0; 10])[at] += number(&value);
+            }
+        }
+        for platform in ["tiktok", "apple_music"] {
             let path = week.analytics.join(format!("{platform}.csv"));
             for [isrc, metric, value] in rows(&path, ["isrc", "metric", "value"]) {
                 let key = (platform.to_owned(), metric, isrc);
