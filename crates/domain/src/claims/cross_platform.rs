@@ -5,6 +5,7 @@
 //! three weeks; the first of them leads. How many weeks it leads by is told only where there are weeks enough in common
 //! and where the same numbers in a shuffled order go together less well.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
@@ -60,6 +61,7 @@ pub fn alerts(
     rpm: Decimal,
 ) -> Vec<Alert> {
     let all = series(platforms, week, habits);
+    let recordings = Recordings::of(now);
     // Of each platform's track the series that tells best how often it is played.
     let mut plays: BTreeMap<(KeyKind, &str, &str), &Series<'_>> = BTreeMap::new();
     for one in all.iter().filter(|one| !one.is_engagement()) {
@@ -80,10 +82,11 @@ pub fn alerts(
         .into_iter()
         .filter_map(|(key, growths)| Some((key, centre_and_spread(growths)?)))
         .collect();
-    let mut passed: BTreeMap<(KeyKind, &str), Vec<Passed<'_>>> = BTreeMap::new();
+    let mut passed: BTreeMap<(KeyKind, Cow<'_, str>), Vec<Passed<'_>>> = BTreeMap::new();
     let mut tracks = BTreeSet::new();
     for ((kind, key, platform), one) in &plays {
-        tracks.insert((*kind, *key));
+        let track = recordings.track(*kind, key);
+        tracks.insert(track.clone());
         // The first week over the line is the one that counts for who leads.
         let first = (0..WITHIN).rev().find_map(|ago| {
             let (centre, spread) = *habit.get(&(*platform, ago))?;
@@ -104,11 +107,15 @@ pub fn alerts(
             })
         });
         if let Some(first) = first {
-            passed.entry((*kind, *key)).or_default().push(first);
+            passed.entry(track).or_default().push(first);
         }
     }
     let mut candidates = Vec::new();
     for (track, mut platforms) in passed {
+        // A platform that knows the track by several keys is one platform: its strongest counts.
+        platforms.sort_by(|a, b| b.score.total_cmp(&a.score));
+        let mut names = BTreeSet::new();
+        platforms.retain(|one| names.insert(one.series.key.platform.as_str()));
         if platforms.len() < 2 {
             continue;
         }
@@ -120,14 +127,10 @@ pub fn alerts(
         candidates.push((probability, (track, platforms)));
     }
     let found = discovered(candidates, tracks.len());
-    if found.is_empty() {
-        return Vec::new();
-    }
-    let recordings = Recordings::of(now);
     found
         .into_iter()
         .filter_map(|(probability, (track, platforms))| {
-            alert(&recordings, week, track, &platforms, probability, rpm)
+            alert(&recordings, week, (track.0, &track.1), &platforms, probability, rpm)
         })
         .collect()
 }
@@ -300,6 +303,25 @@ mod tests {
         assert!(!alert.evidence.contains_key("lags"), "eleven steps are no lag");
         insta::assert_snapshot!(alert.reason, @"it rises on 2 platforms one after the other: tiktok ×8.6 (2026-11-02), spotify ×6.7 (2026-11-16)");
         assert_eq!(alert.value, Some("9.8".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_track_that_one_platform_knows_by_its_asset_is_the_one_that_another_knows_by_isrc() {
+        let by = |kind, key: &str| track("tiktok", key, [1000, 9000, 14_000, 15_000]).known_by(kind);
+        let spotify = track("spotify", ISRC, [1000, 1000, 1000, 7000]);
+        for key in [(KeyKind::AssetId, "A000000000000001"), (KeyKind::CustomId, "alpha")] {
+            let alerts = found(&[by(key.0, key.1), spotify.clone()]);
+            assert_eq!(alerts.len(), 1, "{key:?}: {alerts:#?}");
+            let alert = &alerts[0];
+            assert_eq!(
+                (&alert.evidence["leader"], &alert.evidence["isrc"]),
+                (&json!("tiktok"), &json!(ISRC))
+            );
+        }
+        // An asset that no report has, and one platform that knows a track twice.
+        assert_eq!(found(&[by(KeyKind::AssetId, "A000000000000009"), spotify]), []);
+        let twice = [by(KeyKind::AssetId, "A000000000000001"), by(KeyKind::Isrc, ISRC)];
+        assert_eq!(found(&twice), []);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Likes, comments, shares, saves or watch time far beyond a track's habit, and not because it is played more.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -75,15 +76,12 @@ pub fn alerts(now: &Snapshot, platforms: &PlatformWeeks, week: Week, habits: &Pl
             candidates.push((departure_tail(departure, spread.max(MIN_SPREAD)), (*one, value, usual)));
         }
     }
-    let mut by_track: BTreeMap<(KeyKind, &str), Vec<Risen<'_>>> = BTreeMap::new();
+    let recordings = Recordings::of(now);
+    let mut by_track: BTreeMap<(KeyKind, Cow<'_, str>), Vec<Risen<'_>>> = BTreeMap::new();
     for (probability, (series, value, usual)) in discovered(candidates, looked_at) {
         let risen = Risen { series, value, usual, probability };
-        by_track.entry((series.key.kind, &series.key.key)).or_default().push(risen);
+        by_track.entry(recordings.track(series.key.kind, &series.key.key)).or_default().push(risen);
     }
-    if by_track.is_empty() {
-        return Vec::new();
-    }
-    let recordings = Recordings::of(now);
     by_track
         .into_iter()
         .map(|(key, mut risen)| {
@@ -108,7 +106,7 @@ pub fn alerts(now: &Snapshot, platforms: &PlatformWeeks, week: Week, habits: &Pl
                 })
                 .collect();
             let reason = format!("in the week: {}", told.join(", "));
-            recordings.draft(Kind::EngagementSpike, Severity::High, key, reason).because("metrics", metrics).because(
+            recordings.draft(Kind::EngagementSpike, Severity::High, (key.0, &key.1), reason).because("metrics", metrics).because(
                 "action",
                 "See what people do with it: a trend on one platform often comes to the others within weeks.",
             )

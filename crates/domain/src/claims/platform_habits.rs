@@ -132,13 +132,19 @@ pub(super) mod samples {
     #[derive(Debug, Clone)]
     pub(crate) struct Track {
         pub platform: String,
-        pub isrc: String,
+        pub kind: KeyKind,
+        pub key: String,
         pub metrics: Vec<(String, Vec<u64>)>,
     }
 
     impl Track {
         pub(crate) fn new(platform: &str, isrc: &str) -> Self {
-            Self { platform: platform.to_owned(), isrc: isrc.to_owned(), metrics: Vec::new() }
+            let (platform, key) = (platform.to_owned(), isrc.to_owned());
+            Self { platform, kind: KeyKind::Isrc, key, metrics: Vec::new() }
+        }
+
+        pub(crate) fn known_by(self, kind: KeyKind) -> Self {
+            Self { kind, ..self }
         }
 
         pub(crate) fn with(mut self, metric: &str, values: &[u64]) -> Self {
@@ -178,8 +184,8 @@ pub(super) mod samples {
                 let key = SeriesKey {
                     platform: track.platform.clone(),
                     metric: metric.clone(),
-                    kind: KeyKind::Isrc,
-                    key: track.isrc.clone(),
+                    kind: track.kind,
+                    key: track.key.clone(),
                 };
                 let Some((last, before)) = values.split_last() else { continue };
                 for (ago, value) in (1..).zip(before.iter().rev()) {

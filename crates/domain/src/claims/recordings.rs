@@ -1,6 +1,7 @@
 //! Whose a recording on another platform is here: by ISRC, else by custom ID where that is one asset's alone, else by the
 //! asset itself.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::alert::{Alert, Kind, Severity, Subject};
@@ -41,6 +42,21 @@ impl<'a> Recordings<'a> {
             KeyKind::AssetId => self.now.asset(AssetId::parse_bytes(key.as_bytes()).ok()?),
             // No report tells the UPC of an asset.
             KeyKind::Upc => None,
+        }
+    }
+
+    /// The track as all platforms may know it: by the ISRC of its asset, where that has one, else as this one does.
+    pub(super) fn track(&self, kind: KeyKind, key: &'a str) -> (KeyKind, Cow<'a, str>) {
+        let by_isrc = || {
+            let asset = self.asset(kind, key)?;
+            let isrc = Isrc::parse_bytes(self.now.text(asset.isrc).as_bytes()).ok()?;
+            Some((KeyKind::Isrc, Cow::Owned(isrc.to_string())))
+        };
+        match kind {
+            KeyKind::Isrc => (kind, Cow::Borrowed(key)),
+            KeyKind::Upc | KeyKind::CustomId | KeyKind::AssetId => {
+                by_isrc().unwrap_or((kind, Cow::Borrowed(key)))
+            }
         }
     }
 
