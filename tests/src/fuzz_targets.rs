@@ -28,6 +28,7 @@ use dn_domain::cleanup_plan::{
 use dn_domain::custom_id::CustomId;
 use dn_domain::id::AssetId;
 use dn_domain::partner_channels::{PartnerChannels, PartnerRecord};
+use dn_domain::platform_mapping::{AnalyticsFile, AnalyticsLine, Mapping, Mappings};
 use dn_domain::refusal::Refusal;
 use dn_domain::reject_sheet::RejectSheet;
 use dn_domain::video_report::{ReportLine, VideoReport};
@@ -37,7 +38,7 @@ use serde_json::Value;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     ("channel_sheet", channel_sheet),
     ("video_report", video_report),
     ("claim_report", claim_report),
@@ -53,6 +54,7 @@ pub const TARGETS: [Target; 15] = [
     ("channel_batch", channel_batch),
     ("token", token),
     ("panel", panel),
+    ("platforms", platforms),
 ];
 
 /// Asks one target by its name.
@@ -259,6 +261,65 @@ fn video_report(bytes: &[u8]) {
                 assert_eq!(replay(&planned, &live), Replay::Write(planned));
             }
         }
+    }
+}
+
+/// Reads a platform file to its end: what each row says, or what is wrong with it.
+fn told(mappings: &Mappings, source: impl Read, order: &mut Order) -> Result<Vec<String>, Refusal> {
+    // A name that tells a week, to those who look for its first day and to those who look for its last.
+    let mut file = AnalyticsFile::open(mappings, "songs-2026-11-16_2026-11-22.csv", source)?;
+    let columns = file.headers().len();
+    let mut told = vec![file.mapping().unwrap_or("the normal form").to_owned()];
+    while let Some(line) = file.next_row()? {
+        match line {
+            AnalyticsLine::Row(row) => {
+                order.meet(row.record(), row.line());
+                assert_eq!(row.fields().len(), columns);
+                let before = told.len();
+                let read = row.values(|value| told.push(format!("{value:?}")));
+                match read {
+                    Ok(()) => assert!(told.len() > before, "a row without a value is none"),
+                    Err(fault) => {
+                        assert_eq!(told.len(), before, "a row with a fault gave something away");
+                        check_message(&fault.to_string());
+                        told.push(fault.to_string());
+                    }
+                }
+            }
+            AnalyticsLine::Bad(bad) => {
+                order.meet(bad.record(), bad.line());
+                assert_ne!(bad.cells().len(), columns);
+            }
+        }
+    }
+    Ok(told)
+}
+
+/// A platform file; where it has a NUL byte, a user's mapping stands before that.
+fn platforms(bytes: &[u8]) {
+    let mut mappings = Mappings::built_in().expect("what is built in can be read");
+    let mut parts = bytes.splitn(2, |byte| *byte == 0);
+    let (first, second) = (parts.next().unwrap_or_default(), parts.next());
+    if second.is_some() {
+        let text = String::from_utf8_lossy(first);
+        match Mapping::parse("own.toml", &text) {
+            Ok(mapping) => {
+                mappings = mappings.with([("own.toml", &*text)]).expect("it was read before");
+                assert!(mappings.names().any(|name| name == mapping.name));
+            }
+            Err(fault) => check_message(&fault.to_string()),
+        }
+    }
+    let bytes = second.unwrap_or(first);
+    let read = told(&mappings, bytes, &mut Order::of(bytes));
+    let again = told(&mappings, Pieces::of(bytes), &mut Order::of(bytes));
+    match (&read, &again) {
+        (Ok(read), Ok(again)) => assert_eq!(read, again, "read in pieces"),
+        (Err(read), Err(again)) => assert_eq!(read.to_string(), again.to_string()),
+        _ => panic!("read in pieces: {read:?} {again:?}"),
+    }
+    if let Err(refusal) = read {
+        check_refusal(&refusal, bytes);
     }
 }
 
