@@ -30,6 +30,7 @@ mod lock;
 mod logging;
 mod moto;
 mod plan;
+mod platforms;
 mod process;
 mod profiles;
 mod put;

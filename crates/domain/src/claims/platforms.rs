@@ -202,6 +202,26 @@ mod tests {
     }
 
     #[test]
+    fn a_weeks_sum_is_of_all_its_days_and_two_of_them_add_up() {
+        let mut weeks = PlatformWeeks::default();
+        for value in [70, 7] {
+            weeks.add(&PlatformValue {
+                date: jiff::civil::date(2026, 11, 22),
+                span: Span::Week,
+                platform: "spotify".into(),
+                metric: "streams".into(),
+                value: Decimal::whole(value),
+                country: "".into(),
+                key: TrackKey::Upc("123456789012"),
+            });
+        }
+        let week = Week::parse("2026-11-16").unwrap();
+        let told = weeks.series.values().next().unwrap()[&week];
+        assert_eq!(told, WeekValue { value: Decimal::whole(77), days: WHOLE_WEEK });
+        assert!(weeks.has_week(week) && weeks.judge(week, &BTreeSet::new()).is_empty());
+    }
+
+    #[test]
     fn t04_t07_days_that_are_to_come_are_a_note_and_a_platform_that_is_gone_is_missed() {
         let weeks =
             weeks(&["2026-11-20,spotify,USABC2600001,streams,1,", "2026-11-10,tiktok,USABC2600001,views,1,"]);
