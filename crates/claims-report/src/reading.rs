@@ -268,9 +268,9 @@ pub(crate) fn read_report(
 fn read_claims(mut report: ClaimReport<Text>, gather: &mut Gather, watch: &mut Watch) -> anyhow::Result<()> {
     gather.begin(Source::Claims, &report.missing_columns());
     watch.headers = report.headers().to_vec();
-    let (columns, days) = (report.columns().clone(), gather.days());
+    let (columns, reader) = (report.columns().clone(), gather.claim_reader());
     in_two(
-        move |rows: &mut ClaimRows| rows.read_next(&mut report, &days),
+        move |rows: &mut ClaimRows| rows.read_next(&mut report, &reader),
         ClaimRows::is_empty,
         |rows| {
             let count = rows.len();

@@ -100,14 +100,18 @@ impl Frame<'_> {
         // Today's numbers are for who reads this: the history keeps the week.
         let live = self.ask_live(&made).await?;
         live.tell_in(&mut made.digest);
-        let files = render(&made.digest, made.changes.as_ref())?;
-        write_files(context, self.settings.out.as_deref(), "", &files).await?;
         let mut news = self.news(&history, &made).await?;
         live.put_into(&mut news);
         self.count(&made, news.len());
-        let (exit, digest) = (made.exit, made.digest.clone());
+        let (exit, digest, changes) = (made.exit, Arc::new(made.digest.clone()), made.changes.take());
+        // The files are made beside the history's rows, and are there even if these cannot be written.
+        let shown = Arc::clone(&digest);
+        let rendering = tokio::task::spawn_blocking(move || render(&shown, changes.as_ref()));
+        let recorded = if context.info.dry_run { Ok(()) } else { history.record(entry(context, made)).await };
+        let files = rendering.await??;
+        write_files(context, self.settings.out.as_deref(), "", &files).await?;
+        recorded?;
         if !context.info.dry_run {
-            history.record(entry(context, made)).await?;
             history.save().await?;
             context.count(|tally| tally.raised = news);
             if let Some(mail) = &self.settings.mail {

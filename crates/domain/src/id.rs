@@ -152,7 +152,7 @@ text_id!(VideoId);
 /// A Content ID asset: `A` and 15 or 16 digits, or an id of the old kind with 11 characters.
 ///
 /// An old id cannot be told from a video ID by its form; which of the two a text is, its column says.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialOrd, Ord)]
 pub struct AssetId {
     // Zero after the id's end, so that the derived order is the order of the texts.
     bytes: [u8; 17],
@@ -184,9 +184,29 @@ impl AssetId {
         ascii(self.as_bytes())
     }
 
+    /// All of it in two words: an asset is looked up for every row of a claim report.
+    fn words(&self) -> (u128, u16) {
+        let [first @ .., last] = self.bytes;
+        (u128::from_le_bytes(first), u16::from_le_bytes([last, self.length]))
+    }
+
     /// The id's 11, 16 or 17 bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]
+    }
+}
+
+impl PartialEq for AssetId {
+    fn eq(&self, other: &Self) -> bool {
+        self.words() == other.words()
+    }
+}
+
+impl Eq for AssetId {}
+
+impl std::hash::Hash for AssetId {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.words().hash(state);
     }
 }
 

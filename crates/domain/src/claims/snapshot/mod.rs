@@ -21,7 +21,7 @@ mod state;
 mod tests;
 
 pub use database::DatabaseVideos;
-pub use gather::{ClaimRows, Gather, Source};
+pub use gather::{ClaimReader, ClaimRows, Gather, Source};
 pub use kept::{KEPT_CLAIMS, KeptError};
 pub(in crate::claims) use lookup::claim_key;
 pub use state::{

@@ -1,14 +1,16 @@
 //! Rows of the claim report.
 
+use std::hash::BuildHasher as _;
 use std::io::Read;
 use std::ops::{Range, RangeInclusive};
 
+use hashbrown::DefaultHashBuilder;
 use jiff::civil::Date;
 
 use super::super::hashing::fingerprint;
 use super::super::state::{
-    ClaimEntry, ClaimState, Known, OpenClaim, OpenStatus, OwnChannel, ReferenceState, SHORT_MATCH_SECONDS,
-    UploaderState,
+    AssetState, ClaimEntry, ClaimState, Known, OpenClaim, OpenStatus, OwnChannel, ReferenceState,
+    SHORT_MATCH_SECONDS, UploaderState,
 };
 use super::assets::OwnTexts;
 use super::claim_signs::{Origin, age_days, signs};
@@ -33,15 +35,15 @@ impl Gather {
     pub fn claim(&mut self, row: &ClaimRow<'_>) -> Result<(), RowFault> {
         let mut references = Vec::new();
         let print = row.fields().fingerprint();
-        let read = PendingClaim::read(0, row, print, &self.days, &mut references);
+        let read = PendingClaim::read(0, row, print, &self.claim_reader(), &mut references);
         let mut claim = self.counted(Source::Claims, print, read)?;
         self.take(std::slice::from_mut(&mut claim), &references, &|_| Some(*row));
         Ok(())
     }
 
-    /// What [`ClaimRows`] are read for.
-    pub fn days(&self) -> RangeInclusive<Date> {
-        self.days.clone()
+    /// By what [`ClaimRows`] are read for this week.
+    pub fn claim_reader(&self) -> ClaimReader {
+        ClaimReader { days: self.days.clone(), hasher: self.hasher.clone() }
     }
 
     /// Takes rows of the claim report that were read at once by these columns; `refuse` is told of those that cannot be
@@ -83,12 +85,15 @@ impl Gather {
         references: &[u64],
         row: &dyn Fn(usize) -> Option<ClaimRow<'a>>,
     ) {
-        let mut touched = 0;
-        for claim in claims.iter_mut() {
-            touched ^= self.claims.touch(claim.key);
-            claim.asset = claim.asset_id.map(|id| self.asset_position(id));
-        }
+        // Alone, so that as many looks as the machine can have are under way at once.
+        let touched = claims.iter().fold(0, |touched, claim| touched ^ self.claims.touch(claim.key));
         std::hint::black_box(touched);
+        for claim in claims.iter_mut() {
+            let (assets, hasher) = (&mut self.assets, &self.hasher);
+            claim.asset = claim.asset_id.map(|(id, hash)| {
+                assets.position_by(hash, hasher, id, |asset| asset.id, || AssetState::new(id))
+            });
+        }
         let mut duplicates = 0;
         for claim in claims.iter_mut() {
             let asset_and_state = ClaimEntry::new(claim.key, claim.asset, claim.state).asset_and_state;
@@ -103,7 +108,8 @@ impl Gather {
             facts.duplicates += duplicates;
         }
         for claim in claims.iter_mut().filter(|claim| claim.is_new) {
-            claim.uploader = self.uploaders.position(
+            claim.uploader = self.uploaders.position_by(
+                claim.channel_hash,
                 &self.hasher,
                 claim.channel,
                 |uploader| uploader.id,
@@ -182,7 +188,7 @@ impl Gather {
         self.open_claims.push(OpenClaim {
             claim_id,
             status,
-            asset_id: claim.asset_id,
+            asset_id: claim.asset(),
             video_id: row.video_id().and_then(Result::ok),
             channel_id: claim.channel,
             created: day(ClaimColumn::CreatedDate),
@@ -265,7 +271,7 @@ impl Gather {
         });
         add(&mut own.held, true);
         add(&mut own.created, claim.is_created);
-        own.first_asset = own.first_asset.into_iter().chain(claim.asset_id).min();
+        own.first_asset = own.first_asset.into_iter().chain(claim.asset()).min();
         own.views = own.views.plus(claim.views);
     }
 
@@ -296,6 +302,13 @@ fn references<'a>(row: &ClaimRow<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a
     ids.map(<[u8]>::trim_ascii).filter(|id| !id.is_empty())
 }
 
+/// What it takes to read rows of a week's claim report apart from the week.
+#[derive(Debug, Clone)]
+pub struct ClaimReader {
+    days: RangeInclusive<Date>,
+    hasher: DefaultHashBuilder,
+}
+
 /// Rows of the claim report with all that can be said of them without looking at others: the half of the work that
 /// another thread may do.
 #[derive(Default)]
@@ -311,11 +324,11 @@ pub struct ClaimRows {
 }
 
 impl ClaimRows {
-    /// Reads the next few hundred rows in place of those that are there; none at the end. `days` are those of the week.
+    /// Reads the next few hundred rows in place of those that are there; none at the end.
     pub fn read_next<R: Read>(
         &mut self,
         report: &mut ClaimReport<R>,
-        days: &RangeInclusive<Date>,
+        reader: &ClaimReader,
     ) -> Result<(), Refusal> {
         self.claims.clear();
         self.references.clear();
@@ -329,7 +342,7 @@ impl ClaimRows {
             };
             let print = row.fields().fingerprint();
             self.fingerprint = self.fingerprint.wrapping_add(print);
-            match PendingClaim::read(index, &row, print, days, &mut self.references) {
+            match PendingClaim::read(index, &row, print, reader, &mut self.references) {
                 Ok(claim) => self.claims.push(claim),
                 Err(fault) => self.refused.push((index, Some(fault))),
             }
@@ -361,7 +374,9 @@ struct PendingClaim {
     key: u64,
     row: u32,
     channel: ChannelId,
-    asset_id: Option<AssetId>,
+    channel_hash: u64,
+    // With its hash.
+    asset_id: Option<(AssetId, u64)>,
     views: Known,
     engaged_views: Known,
     state: ClaimState,
@@ -380,7 +395,7 @@ impl PendingClaim {
         index: usize,
         row: &ClaimRow<'_>,
         print: u64,
-        days: &RangeInclusive<Date>,
+        reader: &ClaimReader,
         prints: &mut Vec<u64>,
     ) -> Result<Self, RowFault> {
         let place = Place(row.record(), row.line());
@@ -388,19 +403,24 @@ impl PendingClaim {
         let created = calendar::date(row.cell(ClaimColumn::CreatedDate))
             .map_err(|error| place.fault("claim_created_date", "date_invalid", error.to_string()))?;
         let lengths = [ClaimColumn::LongestMatch, ClaimColumn::MatchingDuration, ClaimColumn::MatchingLength];
+        let channel = place.id("channel_id", row.channel_id())?;
         let mut claim = Self {
             index,
             key: fingerprint(place.id("claim_id", row.claim_id_bytes())?),
             row: u32::try_from(print >> 32).unwrap_or_default(),
-            channel: place.id("channel_id", row.channel_id())?,
+            channel,
+            channel_hash: reader.hasher.hash_one(channel),
             asset_id: match row.asset_id_bytes() {
                 b"" => None,
-                cell => Some(place.id("asset_id", AssetId::parse_bytes(cell))?),
+                cell => {
+                    let id = place.id("asset_id", AssetId::parse_bytes(cell))?;
+                    Some((id, reader.hasher.hash_one(id)))
+                }
             },
             views: number("views", ClaimColumn::Views)?,
             engaged_views: number("engaged_views", ClaimColumn::EngagedViews)?,
             state: ClaimState::of(row.claim_status_bytes(), row.cell(ClaimColumn::StatusDetail)),
-            is_created: created.is_some_and(|day| days.contains(&day)),
+            is_created: created.is_some_and(|day| reader.days.contains(&day)),
             created,
             length: lengths.into_iter().find_map(|column| number::seconds(row.cell(column))),
             references: prints.len()..prints.len(),
@@ -411,6 +431,10 @@ impl PendingClaim {
         prints.extend(references(row).map(fingerprint));
         claim.references.end = prints.len();
         Ok(claim)
+    }
+
+    fn asset(&self) -> Option<AssetId> {
+        self.asset_id.map(|(id, _)| id)
     }
 
     fn is_short(&self) -> bool {

@@ -26,7 +26,18 @@ impl<T> Entries<T> {
         key_of: impl Fn(&T) -> K,
         make: impl FnOnce() -> T,
     ) -> u32 {
-        let hash = hasher.hash_one(key);
+        self.position_by(hasher.hash_one(key), hasher, key, key_of, make)
+    }
+
+    /// The same where the key's hash is known.
+    pub fn position_by<K: Hash + Eq + Copy>(
+        &mut self,
+        hash: u64,
+        hasher: &DefaultHashBuilder,
+        key: K,
+        key_of: impl Fn(&T) -> K,
+        make: impl FnOnce() -> T,
+    ) -> u32 {
         let entries = &mut self.entries;
         let found = self
             .index

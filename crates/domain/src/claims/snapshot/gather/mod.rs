@@ -27,8 +27,8 @@ use crate::id::{AssetId, ChannelId};
 use crate::number::NumberError;
 use crate::row_fault::RowFault;
 use claim_table::ClaimTable;
-pub use claims::ClaimRows;
 use claims::GatheredReference;
+pub use claims::{ClaimReader, ClaimRows};
 use entries::{Entries, at_mut};
 
 /// The reports that a week is made of.
