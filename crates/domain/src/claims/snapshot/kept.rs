@@ -10,10 +10,11 @@ use std::io::{self, Read, Write};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::claim_state::ClaimEntry;
 use super::gather::Source;
+use super::lengths::{LengthCounts, STEP_COUNT};
 use super::state::{
-    AssetState, ChannelState, ClaimEntry, Known, LengthCounts, ReferenceState, ReportFacts, STEP_COUNT,
-    Snapshot, UploaderState, VideoState,
+    AssetState, ChannelState, Known, ReferenceState, ReportFacts, Snapshot, UploaderState, VideoState,
 };
 use crate::claims::strings::{MAX_TEXT_BYTES, Strings, Text};
 use crate::claims::week::Week;

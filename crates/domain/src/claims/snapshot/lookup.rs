@@ -1,7 +1,8 @@
 //! What a week says of a single claim.
 
+use super::claim_state::{ClaimEntry, ClaimState};
 use super::hashing::fingerprint;
-use super::state::{ClaimEntry, ClaimState, Snapshot};
+use super::state::Snapshot;
 use crate::id::ClaimId;
 
 /// The number that a claim is known by in a week.

@@ -11,21 +11,24 @@
 //! The order of rows changes nothing: a row that says again what one said before is counted and passed over, and where
 //! rows of one thing disagree the larger number and the first text in the order of bytes stand.
 
+mod claim_state;
 mod database;
 mod gather;
 mod hashing;
 mod kept;
+mod lengths;
 mod lookup;
 mod state;
 #[cfg(test)]
 mod tests;
 
+pub use claim_state::{ClaimEntry, ClaimState, OpenClaim, OpenStatus};
 pub use database::DatabaseVideos;
 pub use gather::{ClaimReader, ClaimRows, Gather, Source};
 pub use kept::{KEPT_CLAIMS, KeptError};
+pub use lengths::{LengthCounts, SHORT_MATCH_SECONDS};
 pub(in crate::claims) use lookup::claim_key;
 pub use state::{
-    AssetState, ChannelState, ClaimEntry, ClaimState, ContestedVideo, Known, LengthCounts, OpenClaim,
-    OpenStatus, OwnChannel, ReferenceState, ReportFacts, SHORT_MATCH_SECONDS, Snapshot, UploaderState,
-    VideoState,
+    AssetState, ChannelState, ContestedVideo, Known, OwnChannel, ReferenceState, ReportFacts, Snapshot,
+    UploaderState, VideoState,
 };

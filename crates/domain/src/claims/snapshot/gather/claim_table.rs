@@ -4,7 +4,7 @@
 //! of entries would be three. It grows by a quarter when four of five places are taken, as one piece of memory that goes
 //! back to the machine when it is done with: the week before is recalled into the room that it leaves.
 
-use super::super::state::ClaimEntry;
+use super::super::claim_state::ClaimEntry;
 
 /// A claim while rows come: with part of its row's fingerprint, by which a repeated row is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,11 +7,10 @@ use std::ops::{Range, RangeInclusive};
 use hashbrown::DefaultHashBuilder;
 use jiff::civil::Date;
 
+use super::super::claim_state::{ClaimEntry, ClaimState, OpenClaim, OpenStatus};
 use super::super::hashing::fingerprint;
-use super::super::state::{
-    AssetState, ClaimEntry, ClaimState, Known, OpenClaim, OpenStatus, OwnChannel, ReferenceState,
-    SHORT_MATCH_SECONDS, UploaderState,
-};
+use super::super::lengths::SHORT_MATCH_SECONDS;
+use super::super::state::{AssetState, Known, OwnChannel, ReferenceState, UploaderState};
 use super::assets::OwnTexts;
 use super::claim_signs::{Origin, age_days, signs};
 use super::claim_table::GatheredClaim;

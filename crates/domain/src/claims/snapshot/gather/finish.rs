@@ -1,11 +1,10 @@
 //! The end of the rows.
 
+use super::super::claim_state::{ClaimEntry, ClaimState, NO_ASSET};
 use super::super::hashing::fingerprint;
 use super::super::kept::KEPT_CLAIMS;
 use super::super::state::AssetState;
-use super::super::state::{
-    ClaimEntry, ClaimState, ContestedVideo, Known, NO_ASSET, ReferenceState, Snapshot,
-};
+use super::super::state::{ContestedVideo, Known, ReferenceState, Snapshot};
 use super::entries::{at, at_mut};
 use super::{Gather, Source, add};
 use crate::claims::risk::{Candidate, Candidates};

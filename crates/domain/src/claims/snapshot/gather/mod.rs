@@ -16,9 +16,10 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 use jiff::civil::{Date, date};
 use serde::{Deserialize, Serialize};
 
+use super::claim_state::OpenClaim;
 use super::database::DatabaseVideos;
 use super::state::{
-    AssetState, ChannelState, ContestedVideo, OpenClaim, OwnChannel, ReportFacts, UploaderState, VideoState,
+    AssetState, ChannelState, ContestedVideo, OwnChannel, ReportFacts, UploaderState, VideoState,
 };
 use crate::claims::risk::{Candidates, Weights};
 use crate::claims::strings::{Strings, Text};
