@@ -16,6 +16,8 @@ use super::words::{self, Badge};
 
 /// The most values of a list that are shown with a finding.
 const SHOWN_VALUES: usize = 20;
+/// What stands among the evidence and is advice: a sentence of its own, and never cut to a value's length.
+const ACTION: &str = "action";
 /// How deep evidence is looked into.
 const MAX_DEPTH: usize = 4;
 /// So many days before its deadline a dispute asks for attention.
@@ -43,6 +45,8 @@ pub(super) struct AlertView {
     pub reason: String,
     /// What is said of today.
     pub today: Option<String>,
+    /// What to do about it.
+    pub action: Option<String>,
     pub value: Option<String>,
     pub facts: Vec<Fact>,
     pub links: Vec<Link>,
@@ -53,7 +57,8 @@ pub(super) struct AlertView {
 impl AlertView {
     pub fn of(alert: &Alert) -> Self {
         let mut facts = Vec::new();
-        for (name, value) in &alert.evidence {
+        let action = alert.evidence.get(ACTION).and_then(Value::as_str).map(sentence);
+        for (name, value) in alert.evidence.iter().filter(|(name, _)| action.is_none() || *name != ACTION) {
             push_facts(&mut facts, &words::from_name(&printable(name)), value, 0);
         }
         let subject = &alert.subject;
@@ -72,6 +77,7 @@ impl AlertView {
             id: (*title != subject.id).then(|| printable(&subject.id)),
             reason: sentence(&alert.reason),
             today: live::line(alert),
+            action,
             value: alert.value.map(money),
             facts,
             links,
@@ -330,6 +336,16 @@ mod tests {
         assert!(view.facts[4].spark.is_some() && view.facts[2].spark.is_none());
         assert_eq!((view.title.as_str(), view.id), ("abcdefghijk", None));
         assert_eq!(view.links[0].href.as_deref(), Some("https://studio.youtube.com/video/abcdefghijk"));
+    }
+
+    #[test]
+    fn what_to_do_is_a_sentence_and_no_value() {
+        let mut alert = crate::render::sample::busy().0.alerts.remove(0);
+        let advice = format!("See that {}.", "each reference is right and ".repeat(6));
+        alert.evidence.insert(ACTION.to_owned(), advice.clone().into());
+        let view = AlertView::of(&alert);
+        assert_eq!(view.action, Some(advice));
+        assert!(view.facts.iter().all(|fact| fact.name != "action"));
     }
 
     #[test]
