@@ -6,6 +6,7 @@ use dn_domain::claims::alert::{Alert, Kind, Severity, State};
 use dn_domain::claims::digest::{Digest, Dispute, Totals};
 use dn_domain::claims::movers::{Measure, Trend};
 use dn_domain::number::Decimal;
+use dn_domain::printable::printable;
 
 use super::format::{count, grouped, length, money, percent, plain, signed, week};
 use super::page::{SHOWN_ALERTS, SHOWN_DISPUTES};
@@ -109,7 +110,10 @@ pub(super) fn asking(digest: &Digest) -> Vec<Ask> {
         let alerts = digest.alerts.iter().take(SHOWN_ALERTS);
         alerts.filter(open).filter(move |alert| alert.severity == severity).map(ask)
     };
-    of(Severity::Critical).chain(due.into_iter().map(ask_of_dispute)).chain(of(Severity::High)).collect()
+    of(Severity::Critical)
+        .chain(due.into_iter().map(|dispute| ask_of_dispute(digest, dispute)))
+        .chain(of(Severity::High))
+        .collect()
 }
 
 fn ask(alert: &Alert) -> Ask {
@@ -125,8 +129,8 @@ fn ask(alert: &Alert) -> Ask {
     }
 }
 
-fn ask_of_dispute(dispute: &Dispute) -> Ask {
-    let title = digest_title(dispute);
+fn ask_of_dispute(digest: &Digest, dispute: &Dispute) -> Ask {
+    let title = title_of(digest, dispute);
     let view = DisputeView::of(dispute);
     Ask {
         href: view.anchor,
@@ -139,7 +143,16 @@ fn ask_of_dispute(dispute: &Dispute) -> Ask {
     }
 }
 
-fn digest_title(dispute: &Dispute) -> String {
+/// What people know a dispute by: the title that its alert has, else its ids.
+fn title_of(digest: &Digest, dispute: &Dispute) -> String {
+    let alert = digest
+        .alerts
+        .iter()
+        .find(|alert| alert.kind == Kind::DisputeDeadline && alert.subject.id == dispute.claim_id.as_str());
+    let title = alert.map(|alert| alert.subject.title.trim()).filter(|title| !title.is_empty());
+    if let Some(title) = title {
+        return printable(title);
+    }
     match &dispute.video_id {
         Some(video) => format!("Claim on video {video}"),
         None => format!("Claim {}", dispute.claim_id),
@@ -161,7 +174,7 @@ pub(super) fn worth(digest: &Digest) -> Vec<Worth> {
         Some((
             dispute.value_at_risk?,
             view.anchor,
-            digest_title(dispute),
+            title_of(digest, dispute),
             format!("Dispute, {}", view.status),
         ))
     });
