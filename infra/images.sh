@@ -37,7 +37,8 @@ need() {
 
 # build_one DOCKERFILE PROGRAM REVISION
 build_one() {
-  local tag="dn-maintenance/$2:$3" file="Dockerfile.$1"
+  # Said again besides the Dockerfile: buildah takes a layer that another revision labelled for this one's.
+  local tag="dn-maintenance/$2:$3" file="Dockerfile.$1" label="org.opencontainers.image.revision=$3"
   say "building $tag"
   if have_docker; then
     docker build --quiet -f "$file" --build-arg "REVISION=$3" -t "$tag" . >&2
@@ -47,10 +48,10 @@ build_one() {
     "${BUILDAH[@]}" bud --isolation chroot --network host --layers --pull-never \
       --volume "$(rustc --print sysroot):/usr/local/toolchain:ro" --volume "$HOME/.cargo/registry:/usr/local/cargo/registry" \
       --volume "$PWD/$SPACE/cargo-target:/src/target" \
-      -f "$file" --build-arg "REVISION=$3" -t "$tag" . >"$SPACE/$2.log" 2>&1 || { tail -30 "$SPACE/$2.log" >&2; fail "$tag"; }
+      -f "$file" --build-arg "REVISION=$3" --label "$label" -t "$tag" . >"$SPACE/$2.log" 2>&1 || { tail -30 "$SPACE/$2.log" >&2; fail "$tag"; }
   else
     buildah bud --isolation chroot --network host --layers --pull=false \
-      -f "$file" --build-arg "REVISION=$3" -t "$tag" . >&2
+      -f "$file" --build-arg "REVISION=$3" --label "$label" -t "$tag" . >&2
   fi
 }
 
