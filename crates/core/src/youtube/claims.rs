@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Deserializer};
 
+use super::address::address;
 use super::google_error::{Kind, judge, judge_read};
 use crate::transport::client::target;
 use crate::transport::error::excerpt;
@@ -435,13 +436,7 @@ impl Claims {
     }
 
     fn address(&self, path: &str, query: &[(&str, &str)]) -> url::Url {
-        let mut url = self.base_url.clone();
-        url.set_path(&format!("{}/{path}", url.path().trim_end_matches('/')));
-        url.query_pairs_mut()
-            .extend_pairs(query)
-            .append_pair("onBehalfOfContentOwner", &self.content_owner)
-            .append_pair("prettyPrint", "false");
-        url
+        address(&self.base_url, path, query, Some(&self.content_owner))
     }
 
     fn call(operation: &'static str, url: url::Url) -> Call {

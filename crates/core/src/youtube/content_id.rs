@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::address::address;
 use super::google_error::{Kind, judge_read};
 use crate::transport::client::target;
 use crate::transport::error::excerpt;
@@ -374,13 +375,7 @@ impl ContentId {
     }
 
     fn address(&self, path: &str, query: &[(&str, &str)]) -> url::Url {
-        let mut url = self.base_url.clone();
-        url.set_path(&format!("{}/{path}", url.path().trim_end_matches('/')));
-        url.query_pairs_mut()
-            .extend_pairs(query)
-            .append_pair("onBehalfOfContentOwner", &self.content_owner)
-            .append_pair("prettyPrint", "false");
-        url
+        address(&self.base_url, path, query, Some(&self.content_owner))
     }
 }
 

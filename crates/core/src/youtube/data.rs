@@ -11,6 +11,7 @@ use dn_domain::id::VideoId;
 use http::{HeaderMap, Method};
 use serde::{Deserialize, Deserializer};
 
+use super::address::address;
 use super::google_error::{Kind, judge, judge_read};
 use crate::transport::client::target;
 use crate::transport::error::excerpt;
@@ -157,14 +158,9 @@ impl Videos {
     }
 
     fn call(&self, ids: &[VideoId]) -> Call {
-        let mut url = self.base_url.clone();
-        url.set_path(&format!("{}/videos", url.path().trim_end_matches('/')));
         let ids: Vec<&str> = ids.iter().map(VideoId::as_str).collect();
-        url.query_pairs_mut()
-            .append_pair("part", PARTS)
-            .append_pair("id", &ids.join(","))
-            .append_pair("fields", FIELDS)
-            .append_pair("prettyPrint", "false");
+        let query = [("part", PARTS), ("id", &ids.join(",")), ("fields", FIELDS)];
+        let url = address(&self.base_url, "videos", &query, None);
         Call { operation: LIST, method: Method::GET, url, headers: HeaderMap::new(), body: Bytes::new() }
     }
 }

@@ -1,6 +1,7 @@
 //! YouTube: signing in ([`auth`]), the Content ID API ([`content_id`], [`claims`]), the Reporting API ([`reporting`])
 //! and the Data API ([`data`]).
 
+mod address;
 pub mod auth;
 pub mod claims;
 pub mod content_id;

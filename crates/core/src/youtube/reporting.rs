@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::address::address;
 use super::google_error::{Kind, judge, judge_read};
 use crate::transport::{Call, CallError, CallErrorKind, Transport};
 
@@ -185,12 +186,7 @@ impl Reporting {
         let mut seen = HashSet::new();
         let mut token = String::new();
         for _ in 0..MAX_PAGES {
-            let mut url = self.base_url.clone();
-            url.set_path(&format!("{}/{path}", url.path().trim_end_matches('/')));
-            url.query_pairs_mut()
-                .extend_pairs(query)
-                .append_pair("onBehalfOfContentOwner", &self.content_owner)
-                .append_pair("prettyPrint", "false");
+            let mut url = address(&self.base_url, path, query, Some(&self.content_owner));
             if !token.is_empty() {
                 url.query_pairs_mut().append_pair("pageToken", &token);
             }

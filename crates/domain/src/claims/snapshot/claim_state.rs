@@ -35,14 +35,10 @@ impl ClaimState {
         } else if status.eq_ignore_ascii_case(b"INACTIVE") {
             Self::Inactive
         } else if status.eq_ignore_ascii_case(b"PENDING") {
-            let detail = detail.to_ascii_uppercase();
-            let says = |word: &[u8]| memchr::memmem::find(&detail, word).is_some();
-            if says(b"APPEAL") {
-                Self::Appealed
-            } else if says(b"DISPUT") {
-                Self::Disputed
-            } else {
-                Self::Pending
+            match OpenStatus::of(detail) {
+                OpenStatus::Appealed => Self::Appealed,
+                OpenStatus::Disputed => Self::Disputed,
+                OpenStatus::Potential | OpenStatus::RoutedForReview | OpenStatus::Pending => Self::Pending,
             }
         } else {
             Self::Other

@@ -3,8 +3,7 @@
 use super::super::claim_state::{ClaimEntry, ClaimState, NO_ASSET};
 use super::super::hashing::fingerprint;
 use super::super::kept::KEPT_CLAIMS;
-use super::super::state::AssetState;
-use super::super::state::{ContestedVideo, Known, ReferenceState, Snapshot};
+use super::super::state::{AssetState, ContestedVideo, Known, ReferenceState, Snapshot};
 use super::entries::{at, at_mut};
 use super::{Gather, Source, add};
 use crate::claims::risk::{Candidate, Candidates};
