@@ -78,6 +78,7 @@ fn the_domain_depends_on_nothing_that_does_io_and_aws_stands_in_core_alone() {
         "sha2",
         "thiserror",
         "toml",
+        "wide",
     ]);
     for dependency in &arrows["dn-domain"] {
         assert!(pure.contains(dependency.as_str()), "dn-domain must stay pure, and depends on {dependency}");

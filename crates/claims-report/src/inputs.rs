@@ -20,6 +20,7 @@ use crate::Tally;
 use crate::args::{Place, Settings};
 use crate::database::Database;
 use crate::fetch::{self, Fetcher, day_of};
+use crate::in_two::SideBySide;
 use crate::quarantine::file_name;
 use crate::reading::{FileRead, Watch, read_file, read_platform, read_report, read_rights};
 
@@ -204,7 +205,7 @@ async fn read_once(
     for (source, rejects) in all_rejects {
         rejects.keep(context, slug(source)).await?;
     }
-    let snapshot = tokio::task::spawn_blocking(move || gather.finish()).await?;
+    let snapshot = tokio::task::spawn_blocking(move || gather.finish_on(&SideBySide)).await?;
     Ok(Reports { snapshot, read, refused, rejected_rows })
 }
 

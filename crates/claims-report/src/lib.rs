@@ -11,6 +11,7 @@ mod database;
 mod desk;
 mod fetch;
 pub mod history;
+mod in_two;
 mod inputs;
 mod letter;
 mod live;

@@ -1,7 +1,6 @@
 //! Reading an input row by row, off the async threads: what is kept of it, how far it has come, what was rejected.
 
 use std::io::{Read, Write as _};
-use std::sync::mpsc;
 
 use anyhow::Context as _;
 use dn_core::store::{self, ObjectReader};
@@ -13,7 +12,6 @@ use dn_domain::claims::rights::RightsBook;
 use dn_domain::claims::snapshot::{ClaimRows, Gather, Source};
 use dn_domain::conflict_report::{ConflictLine, ConflictReport};
 use dn_domain::platform_mapping::{AnalyticsFile, AnalyticsLine, AnalyticsRow, Mappings};
-use dn_domain::refusal::Refusal;
 use dn_domain::reject_sheet::RejectSheet;
 use dn_domain::rights_record::{RightsFile, RightsLine, RightsRow};
 use dn_domain::table::{Cells, Rows};
@@ -21,6 +19,7 @@ use dn_domain::video_report::{ReportLine, VideoReport};
 use tokio_util::sync::CancellationToken;
 
 use crate::Tally;
+use crate::in_two::in_two;
 
 /// How many rows go by between two looks at whether the run is to stop: some milliseconds' worth.
 const ROWS_BETWEEN_LOOKS: u64 = 10_000;
@@ -73,6 +72,8 @@ pub(crate) struct Watch {
     headers: Vec<String>,
     step: ProgressStep,
     stopped: CancellationToken,
+    // How large the input is as it lies there, packed or not.
+    size_bytes: Option<u64>,
     count: u64,
     shown: u64,
     rejects: Rejects,
@@ -129,6 +130,7 @@ pub(crate) async fn read_file<S: Send + 'static>(
         headers: Vec::new(),
         step: context.progress.step(what, None),
         stopped: context.stop.token(),
+        size_bytes,
         count: 0,
         shown: 0,
         rejects: Rejects::default(),
@@ -175,17 +177,22 @@ macro_rules! rows {
     }};
 }
 
-/// Reads a report to its end into the week, in two threads; `$take` sees each row.
+/// Reads a report to its end into the week, on two threads; `$take` sees each row.
 macro_rules! report_rows {
     ($report:ident, $line:ident, $source:ident, $gather:ident, $watch:ident, $take:expr) => {{
         $gather.begin($source, &$report.missing_columns());
         $watch.headers = $report.headers().to_vec();
         let columns = $report.columns().clone();
+        let mut misfits = 0;
         in_two(
-            move |rows| $report.next_rows(rows),
-            Rows::is_empty,
-            |rows| {
-                for line in columns.lines(rows) {
+            |lot: &mut Lot| {
+                $report.next_rows(&mut lot.rows)?;
+                Ok(!lot.rows.is_empty())
+            },
+            |lot| lot.misfits = lot.rows.split(),
+            |lot| {
+                misfits += lot.misfits;
+                for line in columns.lines(&lot.rows) {
                     match line {
                         $line::Row(row) => {
                             if let Err(fault) = $take(&mut *$gather, &row) {
@@ -201,42 +208,16 @@ macro_rules! report_rows {
                 }
                 Ok(())
             },
-        )
+        )?;
+        Ok($report.check_end(misfits)?)
     }};
 }
 
-/// So many lots of rows may be read ahead.
-const READ_AHEAD: usize = 4;
-
-/// Reads rows on a thread of its own while the ones before are taken: finding the cells of a gigabyte and what they
-/// say is as much work as deciding about them.
-fn in_two<B: Default + Send>(
-    mut read: impl FnMut(&mut B) -> Result<(), Refusal> + Send,
-    is_empty: impl Fn(&B) -> bool + Send,
-    mut take: impl FnMut(&mut B) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    std::thread::scope(|scope| {
-        let (full, to_take) = mpsc::sync_channel(READ_AHEAD);
-        let (empty, to_fill) = mpsc::channel::<B>();
-        scope.spawn(move || {
-            loop {
-                let mut rows = to_fill.try_recv().unwrap_or_default();
-                let read = read(&mut rows).map(|()| rows);
-                let is_last = read.as_ref().map_or(true, &is_empty);
-                // Nobody takes any more where the taking failed.
-                if full.send(read).is_err() || is_last {
-                    return;
-                }
-            }
-        });
-        for rows in to_take {
-            let mut rows = rows?;
-            take(&mut rows)?;
-            // The reader has ended where nobody fills them again.
-            let _ = empty.send(rows);
-        }
-        Ok(())
-    })
+/// Rows that are handed from thread to thread.
+#[derive(Default)]
+struct Lot {
+    rows: Rows,
+    misfits: u64,
 }
 
 /// Reads one of the four reports into the week.
@@ -269,21 +250,30 @@ fn read_claims(mut report: ClaimReport<Text>, gather: &mut Gather, watch: &mut W
     gather.begin(Source::Claims, &report.missing_columns());
     watch.headers = report.headers().to_vec();
     let (columns, reader) = (report.columns().clone(), gather.claim_reader());
+    let (mut misfits, mut size_bytes) = (0, watch.size_bytes);
     in_two(
-        move |rows: &mut ClaimRows| rows.read_next(&mut report, &reader),
-        ClaimRows::is_empty,
-        |rows| {
-            let count = rows.len();
-            gather.claims(rows, &columns, |line, fault| match (line, fault) {
+        |lot: &mut ClaimRows| {
+            report.next_rows(&mut lot.rows)?;
+            Ok(!lot.rows.is_empty())
+        },
+        |lot| lot.read(&columns, &reader),
+        |lot| {
+            misfits += lot.misfits();
+            if let Some(size_bytes) = size_bytes.take() {
+                // By the first rows; a packed report has more than this says, and then the room grows.
+                gather.expect_claims(size_bytes / lot.rows.bytes_a_row());
+            }
+            gather.claims(lot, &columns, |line, fault| match (line, fault) {
                 (ClaimLine::Row(row), Some(fault)) => {
                     watch.reject(fault.line, row.fields(), fault.code, &fault.reason)
                 }
                 (ClaimLine::Bad(row), _) => watch.reject(row.line(), row.cells(), row.code, &row.reason),
                 (ClaimLine::Row(_), None) => Ok(()),
             })?;
-            (0..count).try_for_each(|_| watch.pass())
+            (0..lot.rows.len()).try_for_each(|_| watch.pass())
         },
-    )
+    )?;
+    Ok(report.check_end(misfits)?)
 }
 
 /// Reads a platform file into the platforms' weeks.

@@ -32,6 +32,12 @@ fn is_id_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
+/// Whether all bytes of an id are such. They are few and nearly always good: looking at all of them is less than asking
+/// after each whether to go on.
+fn all_good(bytes: &[u8], good: impl Fn(u8) -> bool) -> bool {
+    bytes.iter().fold(true, |all, byte| all & good(*byte))
+}
+
 /// What all ids share once their bytes are known to be good.
 macro_rules! text_id {
     ($name:ident) => {
@@ -103,7 +109,7 @@ impl ChannelId {
     /// Reads the id from bytes; nothing is trimmed.
     pub fn parse_bytes(bytes: &[u8]) -> Result<Self, IdError> {
         match <[u8; 24]>::try_from(bytes) {
-            Ok(id) if id.starts_with(b"UC") && id.iter().copied().all(is_id_byte) => Ok(Self(id)),
+            Ok(id) if id.starts_with(b"UC") && all_good(&id, is_id_byte) => Ok(Self(id)),
             _ => Err(IdError::new(Self::EXPECTED, bytes)),
         }
     }
@@ -131,7 +137,7 @@ impl VideoId {
     /// Reads the id from bytes; nothing is trimmed.
     pub fn parse_bytes(bytes: &[u8]) -> Result<Self, IdError> {
         match <[u8; 11]>::try_from(bytes) {
-            Ok(id) if id.iter().copied().all(is_id_byte) => Ok(Self(id)),
+            Ok(id) if all_good(&id, is_id_byte) => Ok(Self(id)),
             _ => Err(IdError::new(Self::EXPECTED, bytes)),
         }
     }
@@ -164,19 +170,21 @@ impl AssetId {
 
     /// Reads the id from bytes; nothing is trimmed.
     pub fn parse_bytes(bytes: &[u8]) -> Result<Self, IdError> {
-        let good = match bytes {
-            [b'A', digits @ ..] if matches!(digits.len(), 15 | 16) => digits.iter().all(u8::is_ascii_digit),
-            _ => bytes.len() == 11 && bytes.iter().copied().all(is_id_byte),
+        let is_digit = |byte: u8| byte.is_ascii_digit();
+        let (good, length) = match bytes.len() {
+            11 => (bytes.first_chunk::<11>().is_some_and(|id| all_good(id, is_id_byte)), 11),
+            16 => (bytes.last_chunk::<15>().is_some_and(|digits| all_good(digits, is_digit)), 16),
+            17 => (bytes.last_chunk::<16>().is_some_and(|digits| all_good(digits, is_digit)), 17),
+            _ => (false, 0),
         };
-        if !good {
+        if !good || (length > 11 && !bytes.starts_with(b"A")) {
             return Err(IdError::new(Self::EXPECTED, bytes));
         }
-        let mut id = Self { bytes: [0; 17], length: 0 };
-        for (to, from) in id.bytes.iter_mut().zip(bytes) {
+        let mut padded = [0; 17];
+        for (to, from) in padded.iter_mut().zip(bytes) {
             *to = *from;
-            id.length += 1;
         }
-        Ok(id)
+        Ok(Self { bytes: padded, length })
     }
 
     /// The id as it is written.
@@ -227,7 +235,7 @@ impl ClaimId {
 
     /// Whether bytes are a claim ID, for whoever needs no copy of it.
     pub fn check_bytes(bytes: &[u8]) -> Result<(), IdError> {
-        if (1..=64).contains(&bytes.len()) && bytes.iter().copied().all(is_id_byte) {
+        if (1..=64).contains(&bytes.len()) && all_good(bytes, is_id_byte) {
             Ok(())
         } else {
             Err(IdError::new(Self::EXPECTED, bytes))

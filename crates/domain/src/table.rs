@@ -5,6 +5,7 @@
 //! also where lines end in a lone CR or cells hold line breaks, an end to an unclosed quote long before it has
 //! swallowed the file, and the certainty whether the last record was complete.
 
+mod borders;
 mod cells;
 mod header;
 mod optional;
@@ -104,13 +105,24 @@ impl<R: Read> Table<R> {
             let Some(ended) = self.records.read()? else {
                 return Ok(Next::End);
             };
-            self.record += 1;
-            let cells = self.cells();
-            if cells.byte_count() > BLANK_ROW_BYTES || !cells.are_blank() {
+            if !self.pass_blank() {
                 break ended;
             }
-            self.blanks += 1;
         };
+        self.look_at(ended)
+    }
+
+    /// Counts the record that was read, and whether there is nothing in it.
+    fn pass_blank(&mut self) -> bool {
+        self.record += 1;
+        let cells = self.cells();
+        let is_blank = cells.byte_count() <= BLANK_ROW_BYTES && cells.are_blank();
+        self.blanks += u64::from(is_blank);
+        is_blank
+    }
+
+    /// What the record that was read is, by the number of its cells.
+    fn look_at(&mut self, ended: Ended) -> Result<Next, Refusal> {
         let (found, expected) = (self.cells().len(), self.headers().len());
         if found == expected {
             return Ok(Next::Row);
@@ -131,23 +143,37 @@ impl<R: Read> Table<R> {
         Ok(Next::Misfit)
     }
 
-    /// Reads rows until there are enough to be handed on; none at the end, which may refuse the file as a whole.
+    /// Reads rows until there are enough to be handed on, and to be split; none at the end. What the rows with a wrong
+    /// number of fields say of the file is for [`Self::check_end`].
     pub fn fill(&mut self, rows: &mut Rows) -> Result<(), Refusal> {
         rows.restart(self.headers().len());
         while !rows.is_full() {
-            if self.next()? == Next::End {
-                if rows.is_empty() {
-                    self.check_end()?;
+            let Some(ended) = self.records.read_uncut()? else { break };
+            match self.records.plain_line() {
+                // The cells of nearly all rows are found elsewhere. Any letter or digit says that it is no blank row.
+                Some(line) if line.iter().any(u8::is_ascii_alphanumeric) => {
+                    self.record += 1;
+                    rows.push_plain(line, self.place());
                 }
-                break;
+                _ => {
+                    self.records.cut();
+                    if !self.pass_blank() {
+                        self.look_at(ended)?;
+                        rows.push(self.cells(), self.place());
+                    }
+                }
             }
-            rows.push(self.cells(), self.place());
         }
         Ok(())
     }
 
     /// The checks that need the whole file: that there was a row, and that rows seldom had a wrong number of fields.
     pub fn check_end(&self) -> Result<(), Refusal> {
+        self.check_split(self.misfits)
+    }
+
+    /// The same where rows were read to be split: how many of them had a wrong number of fields [`Rows::split`] said.
+    pub fn check_split(&self, misfits: u64) -> Result<(), Refusal> {
         if self.record == 0 {
             return Err(self
                 .refusal(
@@ -158,12 +184,12 @@ impl<R: Read> Table<R> {
                 .at_line(1));
         }
         // One stray row proves nothing in a small sheet; from 100 rows on this is the same as 1 % alone.
-        if self.misfits > 1 && self.misfits * 100 > self.record {
+        if misfits > 1 && misfits * 100 > self.record {
             return Err(self.refusal(
                 RefusalKind::TooManyBadRows,
                 format!(
                     "{} of {} rows have another number of fields than the header ({})",
-                    self.misfits,
+                    misfits,
                     self.record,
                     self.headers().len()
                 ),

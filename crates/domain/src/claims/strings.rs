@@ -1,5 +1,6 @@
 //! Texts that occur again and again (titles, artists, custom IDs), each kept once.
 
+use std::borrow::Cow;
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -51,7 +52,7 @@ impl Strings {
         if cell.is_empty() {
             return Text::EMPTY;
         }
-        let whole = String::from_utf8_lossy(cell);
+        let whole = as_text(cell);
         let text = cut(&whole);
         let hash = self.hasher.hash_one(text);
         let found =
@@ -77,16 +78,13 @@ impl Strings {
         if self.stands(known, cell) {
             return known;
         }
-        let whole = String::from_utf8_lossy(cell);
-        self.push(cut(&whole)).unwrap_or(known)
+        self.push(cut(&as_text(cell))).unwrap_or(known)
     }
 
     /// Whether a text that is kept goes before another.
     fn stands(&self, known: Text, cell: &[u8]) -> bool {
         let held = self.get(known);
-        cell.is_empty()
-            || held.as_bytes() == cell
-            || (!held.is_empty() && held <= cut(&String::from_utf8_lossy(cell)))
+        cell.is_empty() || held.as_bytes() == cell || (!held.is_empty() && held <= cut(&as_text(cell)))
     }
 
     fn push(&mut self, text: &str) -> Option<Text> {
@@ -126,6 +124,14 @@ impl Strings {
     }
 }
 
+/// As much of a cell as may be kept, as text, bad bytes replaced.
+fn as_text(cell: &[u8]) -> Cow<'_, str> {
+    // A character that this cuts apart is beyond what is kept: no byte becomes fewer as text.
+    let cell = &cell[..cell.len().min(MAX_TEXT_BYTES + 4)];
+    // Asked first, since it passes over plain text many bytes at a time.
+    std::str::from_utf8(cell).map_or_else(|_| String::from_utf8_lossy(cell), Cow::Borrowed)
+}
+
 fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_TEXT_BYTES)]
 }
@@ -157,6 +163,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_text_of_any_bytes_is_cut_where_it_would_be_as_a_whole(
+            bytes in prop::collection::vec(prop_oneof![Just(0xc3), Just(0xa4), Just(0xf0), Just(0x9f), any::<u8>()], 380..450)
+        ) {
+            let mut strings = Strings::default();
+            let kept = strings.keep(&bytes);
+            let whole = String::from_utf8_lossy(&bytes);
+            prop_assert_eq!(strings.get(kept), cut(&whole));
+        }
+
         #[test]
         fn of_two_texts_the_first_stands_however_it_is_found(a: Vec<u8>, b in "[ab]{0,3}", same: bool) {
             let b = if same { a.clone() } else { b.into_bytes() };

@@ -1,5 +1,6 @@
 //! The cells of a row as the reader lends them out.
 
+use super::borders::Borders;
 use super::print::{fingerprint, of_plain};
 use crate::printable::trim_blanks;
 
@@ -8,7 +9,7 @@ use crate::printable::trim_blanks;
 pub struct Cells<'a> {
     bytes: &'a [u8],
     // Where each cell ends in `bytes`.
-    ends: &'a [usize],
+    ends: &'a [u32],
     // What stands between two cells: a comma, or nothing.
     gap: usize,
     fingerprint: Option<u64>,
@@ -16,21 +17,21 @@ pub struct Cells<'a> {
 
 impl<'a> Cells<'a> {
     /// Cells that follow each other without anything between them.
-    pub(super) fn bare(bytes: &'a [u8], ends: &'a [usize]) -> Self {
+    pub(super) fn bare(bytes: &'a [u8], ends: &'a [u32]) -> Self {
         Self { bytes, ends, gap: 0, fingerprint: None }
     }
 
     /// Cells with a comma between each two; where the fingerprint is not known, none of them holds a comma.
-    pub(super) fn joined(bytes: &'a [u8], ends: &'a [usize], fingerprint: Option<u64>) -> Self {
+    pub(super) fn joined(bytes: &'a [u8], ends: &'a [u32], fingerprint: Option<u64>) -> Self {
         Self { bytes, ends, gap: 1, fingerprint }
     }
 
     /// Adds the cells with a comma between each two, however they were read, their bytes and where each ends; and gives
     /// their fingerprint.
-    pub(super) fn join(&self, bytes: &mut Vec<u8>, ends: &mut Vec<usize>) -> u64 {
+    pub(super) fn join(&self, bytes: &mut Vec<u8>, ends: &mut Borders) -> u64 {
         if self.gap == 1 {
             bytes.extend_from_slice(self.bytes);
-            ends.extend_from_slice(self.ends);
+            ends.extend(self.ends);
             return self.fingerprint();
         }
         let (start, ends_start) = (bytes.len(), ends.len());
@@ -41,7 +42,7 @@ impl<'a> Cells<'a> {
             bytes.extend_from_slice(cell);
             ends.push(bytes.len() - start);
         }
-        fingerprint(bytes.get(start..).unwrap_or_default(), ends.get(ends_start..).unwrap_or_default())
+        fingerprint(bytes.get(start..).unwrap_or_default(), ends.all().get(ends_start..).unwrap_or_default())
     }
 
     /// A fingerprint of the row, the same for the same cells in every run and however they were quoted.
@@ -49,7 +50,7 @@ impl<'a> Cells<'a> {
         match self.fingerprint {
             Some(known) => known,
             None if self.gap == 1 => of_plain(self.bytes),
-            None => self.join(&mut Vec::new(), &mut Vec::new()),
+            None => self.join(&mut Vec::new(), &mut Borders::default()),
         }
     }
 
@@ -65,12 +66,11 @@ impl<'a> Cells<'a> {
 
     /// The exact bytes of one cell, quotes undone.
     pub fn get(&self, index: usize) -> Option<&'a [u8]> {
-        let end = *self.ends.get(index)?;
-        let start = match index {
-            0 => 0,
-            _ => *self.ends.get(index - 1)? + self.gap,
+        let start = match index.checked_sub(1) {
+            Some(before) => at(self.ends, before)? + self.gap,
+            None => 0,
         };
-        self.bytes.get(start..end)
+        self.bytes.get(start..at(self.ends, index)?)
     }
 
     /// All cells in the order of the input's columns.
@@ -98,6 +98,10 @@ impl<'a> Cells<'a> {
     pub(crate) fn trimmed(&self, column: Option<usize>) -> &'a [u8] {
         column.and_then(|index| self.get(index)).unwrap_or_default().trim_ascii()
     }
+}
+
+fn at(ends: &[u32], index: usize) -> Option<usize> {
+    usize::try_from(*ends.get(index)?).ok()
 }
 
 /// A row that cannot be used: it is passed over, counted, and goes to the rejects with its reason.

@@ -4,15 +4,14 @@
 /// them. Sixteen bytes at a time by a folded multiplication (after wyhash by Wang Yi, in the public domain), in two
 /// lanes. Equal rows have the same one in every run; that two different rows share one takes chance of 2^-64, or
 /// somebody who knows the constants: nothing but a count of repeated rows stands on it.
-pub(super) fn fingerprint(bytes: &[u8], ends: &[usize]) -> u64 {
+pub(super) fn fingerprint(bytes: &[u8], ends: &[u32]) -> u64 {
     let commas = memchr::memchr_iter(b',', bytes).count();
     let print = of_plain(bytes);
     if commas + 1 == ends.len() {
         return print;
     }
-    ends.iter().fold(fold(print ^ SECRETS[2], SECRETS[3]), |print, end| {
-        fold(print ^ u64::try_from(*end).unwrap_or_default(), SECRETS[1])
-    })
+    ends.iter()
+        .fold(fold(print ^ SECRETS[2], SECRETS[3]), |print, end| fold(print ^ u64::from(*end), SECRETS[1]))
 }
 
 /// The same for a row in which every comma is a border.
@@ -65,13 +64,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn of(cells: &[&[u8]]) -> u64 {
-        let mut ends = Vec::new();
         let bytes = cells.concat();
-        let mut end = 0;
-        for cell in cells {
-            end += cell.len();
-            ends.push(end);
-        }
+        let ends: Vec<u32> =
+            (1..=cells.len()).map(|count| u32::try_from(cells[..count].concat().len()).unwrap()).collect();
         Cells::bare(&bytes, &ends).fingerprint()
     }
 

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 
 use csv_core::ReadRecordResult;
 
+use super::borders::Borders;
 use super::cells::Cells;
 use crate::refusal::{Refusal, RefusalKind};
 
@@ -12,7 +13,7 @@ pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
 /// The most bytes of one cell. The longest real cells are `|` lists of a few hundred ids.
 pub const MAX_FIELD_BYTES: usize = 64 * 1024;
 /// How much is asked from the source at once.
-pub(super) const BUFFER_BYTES: usize = 64 * 1024;
+pub(super) const BUFFER_BYTES: usize = 256 * 1024;
 
 /// The records of a CSV file, read one by one into reused buffers.
 pub(super) struct Records<R> {
@@ -26,7 +27,10 @@ pub(super) struct Records<R> {
     bytes: Vec<u8>,
     // Where the record that was read last stands in the buffer, if it has no quote and stands there whole.
     plain: Option<std::ops::Range<usize>>,
+    // Where the grammar found that cells end.
     ends: Vec<usize>,
+    // Where the cells of the record that was read last end.
+    borders: Borders,
     byte_count: usize,
     end_count: usize,
     lines: LineCount,
@@ -55,6 +59,7 @@ impl<R: Read> Records<R> {
             bytes: vec![0; 4096],
             plain: None,
             ends: vec![0; 64],
+            borders: Borders::default(),
             byte_count: 0,
             end_count: 0,
             lines: LineCount { line, after_cr: false },
@@ -69,14 +74,28 @@ impl<R: Read> Records<R> {
 
     /// Reads the next record that is not an empty line; `None` at the end of the file.
     pub fn read(&mut self) -> Result<Option<Ended>, Refusal> {
+        let ended = self.read_uncut()?;
+        self.cut();
+        Ok(ended)
+    }
+
+    /// The same, and where the cells of a plain line end is not looked for yet: see [`Self::plain_line`].
+    pub fn read_uncut(&mut self) -> Result<Option<Ended>, Refusal> {
         (self.byte_count, self.end_count, self.plain) = (0, 0, None);
+        self.borders.clear();
         if !self.pass_line_ends()? {
             return Ok(None);
         }
         self.record_line = self.lines.line;
-        if self.has_commas && self.read_plain() {
+        if self.has_commas && self.read_plain()? {
             return Ok(Some(Ended::WithLine));
         }
+        let ended = self.read_by_grammar()?;
+        self.borders.set(&self.ends[..self.end_count]);
+        Ok(ended)
+    }
+
+    fn read_by_grammar(&mut self) -> Result<Option<Ended>, Refusal> {
         let mut raw_bytes = 0_usize;
         loop {
             if self.unread.is_empty() && !self.fill()? {
@@ -109,18 +128,26 @@ impl<R: Read> Records<R> {
     /// Takes a record without a quote where it stands in the buffer: of such a one every comma is a border. That is
     /// what nearly all rows of a report are, and it takes a fraction of the grammar's time. False, and nothing has
     /// happened, where the record is none of these or its end is not in the buffer yet.
-    fn read_plain(&mut self) -> bool {
-        let input = &self.buffer[self.unread.clone()];
-        let Some(length) = memchr::memchr3(b'\n', b'\r', b'"', input) else { return false };
-        if input[length] == b'"' || length > MAX_FIELD_BYTES {
-            return false;
+    fn read_plain(&mut self) -> Result<bool, Refusal> {
+        let find = |input: &[u8]| memchr::memchr3(b'\n', b'\r', b'"', input);
+        let mut found = find(&self.buffer[self.unread.clone()]);
+        if found.is_none() && self.unread.end == self.buffer.len() && self.unread.start > 0 {
+            // The buffer's end stands in the middle of the line.
+            self.buffer.copy_within(self.unread.clone(), 0);
+            self.unread = 0..self.unread.len();
+            self.fill()?;
+            found = find(&self.buffer[self.unread.clone()]);
         }
-        let start = self.unread.start;
-        self.lines = LineCount { line: self.lines.line + 1, after_cr: input[length] == b'\r' };
-        self.end_count = find_borders(&input[..length], &mut self.ends);
-        self.plain = Some(start..start + length);
-        self.unread.start += length + 1;
-        true
+        let Some(length) = found else { return Ok(false) };
+        let (start, end) = (self.unread.start, self.unread.start + length);
+        let ended_by = self.buffer[end];
+        if ended_by == b'"' || length > MAX_FIELD_BYTES {
+            return Ok(false);
+        }
+        self.lines = LineCount { line: self.lines.line + 1, after_cr: ended_by == b'\r' };
+        self.plain = Some(start..end);
+        self.unread.start = end + 1;
+        Ok(true)
     }
 
     /// Ends the last record of a file without a last line end. A quote that is still open takes the line end for
@@ -249,12 +276,23 @@ impl<R: Read> Records<R> {
 }
 
 impl<R> Records<R> {
+    /// The bytes of the record that was read last, if it is a plain line: every comma in it is a border.
+    pub fn plain_line(&self) -> Option<&[u8]> {
+        self.plain.clone().map(|place| &self.buffer[place])
+    }
+
+    /// Finds the cells of a plain line that was read uncut.
+    pub fn cut(&mut self) {
+        if let (Some(place), true) = (&self.plain, self.borders.is_empty()) {
+            self.borders.find(&self.buffer[place.clone()]);
+        }
+    }
+
     /// The cells of the record that was read last.
     pub fn cells(&self) -> Cells<'_> {
-        let ends = &self.ends[..self.end_count];
-        match &self.plain {
-            Some(place) => Cells::joined(&self.buffer[place.clone()], ends, None),
-            None => Cells::bare(&self.bytes[..self.byte_count], ends),
+        match self.plain_line() {
+            Some(line) => Cells::joined(line, self.borders.all(), None),
+            None => Cells::bare(&self.bytes[..self.byte_count], self.borders.all()),
         }
     }
 
@@ -266,39 +304,6 @@ impl<R> Records<R> {
     fn refusal(&self, kind: RefusalKind, problem: impl Into<String>, remedy: impl Into<String>) -> Refusal {
         Refusal::new(&self.file, kind, problem, remedy)
     }
-}
-
-/// Finds where the cells of a line without quotes end, and says how many there are. Eight bytes at a time.
-fn find_borders(line: &[u8], ends: &mut Vec<usize>) -> usize {
-    const COMMAS: u64 = u64::from_ne_bytes([b','; 8]);
-    const LOW_BITS: u64 = u64::from_ne_bytes([0x7f; 8]);
-    let mut count = 0;
-    let mut add = |end: usize| {
-        if count == ends.len() {
-            ends.resize(ends.len() * 2, 0);
-        }
-        ends[count] = end;
-        count += 1;
-    };
-    let mut words = line.chunks_exact(8);
-    let mut start = 0;
-    for word in &mut words {
-        let word = u64::from_le_bytes(<[u8; 8]>::try_from(word).unwrap_or_default()) ^ COMMAS;
-        // The high bit of each byte that is nought, and of no other.
-        let mut hits = !(((word & LOW_BITS) + LOW_BITS) | word | LOW_BITS);
-        while hits != 0 {
-            add(start + (hits.trailing_zeros() / 8) as usize);
-            hits &= hits - 1;
-        }
-        start += 8;
-    }
-    for (offset, byte) in words.remainder().iter().enumerate() {
-        if *byte == b',' {
-            add(start + offset);
-        }
-    }
-    add(line.len());
-    count
 }
 
 /// Physical lines, whatever they end in: LF, CR LF or a lone CR, mixed in one file.

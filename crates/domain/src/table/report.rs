@@ -23,13 +23,19 @@ macro_rules! report {
                 }
             }
 
-            /// Reads the next few hundred lines; none at the end, which may refuse the report as
-            /// [`Self::next_row`] does.
+            /// Reads the next few hundred lines, to be split; none at the end, which is then to be checked by
+            /// [`Self::check_end`].
             pub fn next_rows(
                 &mut self,
                 rows: &mut crate::table::Rows,
             ) -> Result<(), crate::refusal::Refusal> {
                 self.table.fill(rows)
+            }
+
+            /// Whether the end of such lines refuses the report, as [`Self::next_row`] does; `misfits` are the rows
+            /// with a wrong number of fields that were found when they were split.
+            pub fn check_end(&self, misfits: u64) -> Result<(), crate::refusal::Refusal> {
+                self.table.check_split(misfits)
             }
 
             /// The columns, to read such lines by.

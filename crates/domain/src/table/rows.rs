@@ -1,6 +1,10 @@
-//! Rows that stay together beyond the next one, so that one thread can read while another decides.
+//! Rows that stay together beyond the next one, so that one thread can read while others look at them and decide.
 
+use std::ops::Range;
+
+use super::borders::Borders;
 use super::cells::{BadRow, Cells};
+use super::print::of_plain;
 use super::{Place, wrong_field_count};
 
 /// So many bytes are kept together: enough to be worth waking another thread for, and few enough for a core's cache.
@@ -9,19 +13,22 @@ const FULL_BYTES: usize = 256 * 1024;
 /// So many rows at most.
 const FULL_ROWS: usize = 1024;
 
-/// Rows of a table.
-#[derive(Default)]
+/// Rows of a table. They are read in order and by one; where their cells end is then found by [`Rows::split`], which
+/// needs nothing but them, so that many threads may do it.
+#[derive(Debug, Default)]
 pub struct Rows {
     bytes: Vec<u8>,
-    ends: Vec<usize>,
+    borders: Borders,
     marks: Vec<Mark>,
     width: usize,
 }
 
-/// Where a row ends, and what is known of it.
+/// Where a row stands, and what is known of it.
+#[derive(Debug)]
 struct Mark {
-    bytes_end: usize,
-    ends_end: usize,
+    bytes: Range<usize>,
+    // Empty until they are found.
+    ends: Range<usize>,
     place: Place,
     fingerprint: u64,
 }
@@ -44,10 +51,31 @@ impl Rows {
         self.marks.is_empty()
     }
 
+    /// How many bytes a row has on average, and one at least.
+    pub fn bytes_a_row(&self) -> u64 {
+        let bytes = self.bytes.len() / self.marks.len().max(1);
+        u64::try_from(bytes).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// Finds the cells of the rows, and says how many rows have a wrong number of them. Until then no row can be had.
+    pub fn split(&mut self) -> u64 {
+        let mut misfits = 0;
+        for mark in self.marks.iter_mut() {
+            if mark.ends.is_empty() {
+                let line = self.bytes.get(mark.bytes.clone()).unwrap_or_default();
+                let start = self.borders.len();
+                mark.ends = start..start + self.borders.find(line);
+                mark.fingerprint = of_plain(line);
+            }
+            misfits += u64::from(mark.ends.len() != self.width);
+        }
+        misfits
+    }
+
     /// Forgets the rows and keeps the room. `width` is the header's number of fields.
     pub(super) fn restart(&mut self, width: usize) {
         self.bytes.clear();
-        self.ends.clear();
+        self.borders.clear();
         self.marks.clear();
         self.width = width;
     }
@@ -56,18 +84,26 @@ impl Rows {
         self.bytes.len() >= FULL_BYTES || self.marks.len() >= FULL_ROWS
     }
 
+    /// Adds a row whose cells are known.
     pub(super) fn push(&mut self, cells: Cells<'_>, place: Place) {
-        let fingerprint = cells.join(&mut self.bytes, &mut self.ends);
-        self.marks.push(Mark { bytes_end: self.bytes.len(), ends_end: self.ends.len(), place, fingerprint });
+        let (bytes_start, ends_start) = (self.bytes.len(), self.borders.len());
+        let fingerprint = cells.join(&mut self.bytes, &mut self.borders);
+        let (bytes, ends) = (bytes_start..self.bytes.len(), ends_start..self.borders.len());
+        self.marks.push(Mark { bytes, ends, place, fingerprint });
     }
 
-    /// One of the rows.
+    /// Adds a row in which every comma is a border.
+    pub(super) fn push_plain(&mut self, line: &[u8], place: Place) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(line);
+        self.marks.push(Mark { bytes: start..self.bytes.len(), ends: 0..0, place, fingerprint: 0 });
+    }
+
+    /// One of the rows, once they are split.
     pub(crate) fn line(&self, index: usize) -> Option<Line<'_>> {
         let mark = self.marks.get(index)?;
-        let before = index.checked_sub(1).and_then(|index| self.marks.get(index));
-        let (bytes_start, ends_start) = before.map_or((0, 0), |mark| (mark.bytes_end, mark.ends_end));
-        let bytes = self.bytes.get(bytes_start..mark.bytes_end)?;
-        let ends = self.ends.get(ends_start..mark.ends_end)?;
+        let bytes = self.bytes.get(mark.bytes.clone())?;
+        let ends = self.borders.all().get(mark.ends.clone())?;
         let cells = Cells::joined(bytes, ends, Some(mark.fingerprint));
         Some(if ends.len() == self.width {
             Line::Row(cells, mark.place)

@@ -147,11 +147,13 @@ fn seen_at_once(source: impl Read) -> (Vec<Seen>, Option<String>) {
     let read = || -> Result<(), Refusal> {
         let mut table = Table::open("x.csv", source)?;
         let mut rows = Rows::default();
+        let mut misfits = 0;
         loop {
             table.fill(&mut rows)?;
             if rows.is_empty() {
-                return Ok(());
+                return table.check_split(misfits);
             }
+            misfits += rows.split();
             seen.extend((0..rows.len()).filter_map(|index| rows.line(index)).map(|line| match line {
                 Line::Row(cells, place) => {
                     (true, place.record, place.line, cells.to_fields(), cells.fingerprint())
@@ -183,6 +185,13 @@ proptest::proptest! {
 
 #[test]
 fn borders_are_found_wherever_they_stand_in_a_word() {
+    // Longer than what is looked at together, and with more commas than are put down together.
+    for length in [0, 1, 63, 64, 65, 127, 128, 129, 1_000] {
+        let line = b",x,".iter().copied().cycle().take(length).chain([b'y']).collect::<Vec<u8>>();
+        let (rows, _) = seen([b"a\n".as_slice(), &line, b"\n"].concat().as_slice());
+        let expected: Vec<Vec<u8>> = line.split(|byte| *byte == b',').map(<[u8]>::to_vec).collect();
+        assert_eq!(rows[0].3, expected);
+    }
     for commas in 0_u32..1 << 9 {
         let line: Vec<u8> = (0..9)
             .flat_map(|place| if commas >> place & 1 == 1 { &b","[..] } else { &b"-\xac\x2d"[..=place % 3] })

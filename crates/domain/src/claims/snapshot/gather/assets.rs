@@ -87,6 +87,12 @@ pub(super) struct OwnTexts<T>(pub [T; 4]);
 
 impl OwnTexts<Text> {
     const CUSTOM_ID: u8 = 0b0001;
+    const ALL: u8 = 0b1111;
+
+    /// Whether the asset report has told all of an asset's texts: no other report can add to them.
+    pub fn are_told(asset: &AssetState) -> bool {
+        asset.told & Self::ALL == Self::ALL
+    }
 
     /// Puts in what the asset report says, which goes before what the others say, whichever is read first; among rows
     /// of equal standing the first text in the order of bytes stands. That the report gives no custom ID is said by

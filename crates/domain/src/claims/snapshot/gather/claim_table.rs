@@ -35,6 +35,14 @@ pub(super) struct ClaimTable {
 }
 
 impl ClaimTable {
+    /// Makes room for so many claims: a table that grows has each of its claims put in some five times.
+    pub fn expect(&mut self, count: usize) {
+        let places = count.saturating_mul(5) / 4 + 64;
+        if places > self.places.len() {
+            self.resize(places);
+        }
+    }
+
     /// Adds a claim, unless the same row of it is there already.
     pub fn insert(&mut self, claim: GatheredClaim) -> bool {
         if self.count * 5 >= self.places.len() * 4 {
@@ -88,8 +96,11 @@ impl ClaimTable {
     }
 
     fn grow(&mut self) {
-        let larger = (self.places.len() + self.places.len() / 4).max(64);
-        let mut places = vec![FREE; larger];
+        self.resize((self.places.len() + self.places.len() / 4).max(64));
+    }
+
+    fn resize(&mut self, count: usize) {
+        let mut places = vec![FREE; count];
         for claim in self.places.iter().filter(|claim| **claim != FREE) {
             put(&mut places, *claim);
         }

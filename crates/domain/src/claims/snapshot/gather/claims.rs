@@ -1,7 +1,6 @@
 //! Rows of the claim report.
 
 use std::hash::BuildHasher as _;
-use std::io::Read;
 use std::ops::{Range, RangeInclusive};
 
 use hashbrown::DefaultHashBuilder;
@@ -17,14 +16,16 @@ use super::claim_table::GatheredClaim;
 use super::entries::{at, at_mut};
 use super::{Gather, MAX_OPEN_CLAIMS, Place, Source, add};
 use crate::calendar;
-use crate::claim_report::{ClaimColumn, ClaimColumns, ClaimLine, ClaimReport, ClaimRow};
+use crate::claim_report::{ClaimColumn, ClaimColumns, ClaimLine, ClaimRow};
 use crate::claims::risk::Candidate;
 use crate::claims::strings::Text;
 use crate::id::{AssetId, ChannelId};
 use crate::number;
-use crate::refusal::Refusal;
 use crate::row_fault::RowFault;
 use crate::table::Rows;
+
+/// Room is made for so many claims at most before they are seen: a guess must not take all memory.
+const MAX_EXPECTED_CLAIMS: u64 = 6_000_000;
 
 /// So many rows take each step together.
 const ROWS_AT_ONCE: usize = 64;
@@ -45,6 +46,12 @@ impl Gather {
         ClaimReader { days: self.days.clone(), hasher: self.hasher.clone() }
     }
 
+    /// Makes room for a report of so many rows, a guess that need not hold.
+    pub fn expect_claims(&mut self, rows: u64) {
+        let rows = rows.min(MAX_EXPECTED_CLAIMS);
+        self.claims.expect(usize::try_from(rows).unwrap_or_default());
+    }
+
     /// Takes rows of the claim report that were read at once by these columns; `refuse` is told of those that cannot be
     /// used, in their order, and why where that is not the number of their fields.
     ///
@@ -56,7 +63,7 @@ impl Gather {
         columns: &ClaimColumns,
         mut refuse: impl FnMut(ClaimLine<'_>, Option<&RowFault>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let ClaimRows { rows, claims, references, refused, fingerprint } = read;
+        let ClaimRows { rows, claims, references, refused, fingerprint, .. } = read;
         let count = |count: usize| u64::try_from(count).unwrap_or_default();
         let facts = self.reports.entry(Source::Claims).or_default();
         facts.rows += count(rows.len());
@@ -81,17 +88,38 @@ impl Gather {
     fn take<'a>(
         &mut self,
         claims: &mut [PendingClaim],
-        references: &[u64],
+        references: &[NamedReference],
         row: &dyn Fn(usize) -> Option<ClaimRow<'a>>,
     ) {
-        // Alone, so that as many looks as the machine can have are under way at once.
-        let touched = claims.iter().fold(0, |touched, claim| touched ^ self.claims.touch(claim.key));
+        // Alone, so that as many looks as the machine can have are under way at once: first where things are looked
+        // for, then the things.
+        let touched = claims.iter().fold(0, |touched, claim| {
+            touched
+                ^ self.claims.touch(claim.key)
+                ^ claim.asset_id.map_or(0, |(_, hash)| self.assets.touch_place(hash))
+                ^ self.uploaders.touch_place(claim.channel_hash)
+        });
+        let places = |claim: &PendingClaim| references.get(claim.references.clone()).unwrap_or_default();
+        let named = || claims.iter().flat_map(places);
+        let touched =
+            named().fold(touched, |touched, named| touched ^ self.references.touch_place(named.hash));
+        std::hint::black_box(touched);
+        let touched = claims.iter().fold(0, |touched, claim| {
+            let asset =
+                claim.asset_id.and_then(|(_, hash)| self.assets.touch(hash, |asset| asset.claims_created));
+            let uploader = self.uploaders.touch(claim.channel_hash, |uploader| uploader.claims);
+            touched ^ asset.unwrap_or_default() ^ uploader.unwrap_or_default()
+        });
+        let claimed = |reference: &GatheredReference| reference.state.claims;
+        let touched = named().fold(touched, |touched, named| {
+            touched ^ self.references.touch(named.hash, claimed).unwrap_or_default()
+        });
         std::hint::black_box(touched);
         for claim in claims.iter_mut() {
-            let (assets, hasher) = (&mut self.assets, &self.hasher);
-            claim.asset = claim.asset_id.map(|(id, hash)| {
-                assets.position_by(hash, hasher, id, |asset| asset.id, || AssetState::new(id))
-            });
+            let assets = &mut self.assets;
+            claim.asset = claim
+                .asset_id
+                .map(|(id, hash)| assets.position_by(hash, id, |asset| asset.id, || AssetState::new(id)));
         }
         let mut duplicates = 0;
         for claim in claims.iter_mut() {
@@ -109,7 +137,6 @@ impl Gather {
         for claim in claims.iter_mut().filter(|claim| claim.is_new) {
             claim.uploader = self.uploaders.position_by(
                 claim.channel_hash,
-                &self.hasher,
                 claim.channel,
                 |uploader| uploader.id,
                 || UploaderState::new(claim.channel),
@@ -118,8 +145,8 @@ impl Gather {
         let mut found = std::mem::take(&mut self.found_references);
         found.clear();
         for (index, claim) in claims.iter().enumerate().filter(|(_, claim)| claim.is_new) {
-            for print in references.get(claim.references.clone()).unwrap_or_default() {
-                found.push((index, self.reference_position(*print, claim, row)));
+            for named in places(claim) {
+                found.push((index, self.reference_position(named, claim, row)));
             }
         }
         for claim in claims.iter().filter(|claim| claim.is_new) {
@@ -136,14 +163,15 @@ impl Gather {
     /// Counts a claim wherever it counts, but for its references.
     fn count<'a>(&mut self, row: &dyn Fn(usize) -> Option<ClaimRow<'a>>, claim: &PendingClaim) {
         let is_own = claim.state >= ClaimState::Active && self.partners.contains(&claim.channel);
-        let Some(row) = row(claim.index) else { return };
-        if claim.state >= ClaimState::Pending {
+        if claim.state >= ClaimState::Pending
+            && let Some(row) = row(claim.index)
+        {
             self.keep_open(&row, claim);
         }
         if claim.state == ClaimState::Active {
-            self.keep_candidate(&row, claim);
+            self.keep_candidate(row, claim);
         }
-        self.count_for_asset(&row, claim);
+        self.count_for_asset(row, claim);
         if let Some(uploader) = at_mut(&mut self.uploaders.entries, claim.uploader) {
             add(&mut uploader.claims, true);
             add(&mut uploader.claims_active, claim.state == ClaimState::Active);
@@ -152,7 +180,7 @@ impl Gather {
             add(&mut uploader.claims_created, claim.is_created);
             add(&mut uploader.claims_short, claim.is_short());
         }
-        if is_own {
+        if is_own && let Some(row) = row(claim.index) {
             self.count_for_own_channel(&row, claim);
         }
     }
@@ -161,10 +189,11 @@ impl Gather {
     /// the first of them.
     fn reference_position<'a>(
         &mut self,
-        print: u64,
+        named: &NamedReference,
         claim: &PendingClaim,
         row: &dyn Fn(usize) -> Option<ClaimRow<'a>>,
     ) -> u32 {
+        let print = named.print;
         let strings = &mut self.strings;
         let new = || {
             let row = row(claim.index);
@@ -172,7 +201,7 @@ impl Gather {
             let id = ids.find(|id| fingerprint(id) == print).map_or(Text::EMPTY, |id| strings.keep(id));
             GatheredReference { print, state: ReferenceState::new(id, claim.asset) }
         };
-        self.references.position(&self.hasher, print, |reference| reference.print, new)
+        self.references.position_by(named.hash, print, |reference| reference.print, new)
     }
 
     /// Keeps a claim that waits for somebody. Beyond [`MAX_OPEN_CLAIMS`] only those that an uploader objects to are kept:
@@ -205,11 +234,12 @@ impl Gather {
     }
 
     /// Keeps a claim that may be disputed, where enough is at stake. What one uploaded oneself nobody disputes.
-    fn keep_candidate(&mut self, row: &ClaimRow<'_>, claim: &PendingClaim) {
+    fn keep_candidate<'a>(&mut self, row: &dyn Fn(usize) -> Option<ClaimRow<'a>>, claim: &PendingClaim) {
         let views = claim.views.get().or(claim.engaged_views.get()).unwrap_or_default();
         let Some(candidates) = self.candidates.as_mut().filter(|them| them.may_take(views, claim.key)) else {
             return;
         };
+        let Some(row) = row(claim.index) else { return };
         let uploaded = calendar::date(row.cell(ClaimColumn::UploadDate)).ok().flatten();
         let Some(there_since) = uploaded.or(claim.created) else { return };
         let sunday = *self.days.end();
@@ -217,13 +247,13 @@ impl Gather {
         if !candidates.may_take(views_a_day, claim.key) {
             return;
         }
-        let origin = Origin::of(row);
+        let origin = Origin::of(&row);
         if origin == Origin::Upload {
             return;
         }
         let Ok(claim_id) = row.claim_id() else { return };
         let is_partner = self.partners.contains(&claim.channel);
-        let signs = signs(row, claim.created, sunday, claim.is_short(), is_partner);
+        let signs = signs(&row, claim.created, sunday, claim.is_short(), is_partner);
         let candidate = Candidate {
             claim_id,
             asset: claim.asset,
@@ -238,13 +268,17 @@ impl Gather {
         candidates.add(candidate, claim.key);
     }
 
-    fn count_for_asset(&mut self, row: &ClaimRow<'_>, claim: &PendingClaim) {
+    fn count_for_asset<'a>(&mut self, row: &dyn Fn(usize) -> Option<ClaimRow<'a>>, claim: &PendingClaim) {
         let Some(position) = claim.asset else { return };
         let Some(asset) = at_mut(&mut self.assets.entries, position) else { return };
         asset.claimed_views = asset.claimed_views.plus(claim.views);
         asset.claimed_engaged_views = asset.claimed_engaged_views.plus(claim.engaged_views);
         add(&mut asset.claims_created, claim.is_created);
         add(&mut asset.claims_short, claim.is_short());
+        if OwnTexts::are_told(asset) {
+            return;
+        }
+        let Some(row) = row(claim.index) else { return };
         let columns =
             [ClaimColumn::CustomId, ClaimColumn::AssetTitle, ClaimColumn::Artist, ClaimColumn::Isrc];
         OwnTexts(columns.map(|column| row.cell(column))).add(asset, &mut self.strings);
@@ -309,32 +343,31 @@ pub struct ClaimReader {
 }
 
 /// Rows of the claim report with all that can be said of them without looking at others: the half of the work that
-/// another thread may do.
+/// other threads may do.
 #[derive(Default)]
 pub struct ClaimRows {
-    rows: Rows,
+    /// The rows, to be filled by the report.
+    pub rows: Rows,
     claims: Vec<PendingClaim>,
-    // Fingerprints of the references that the claims name.
-    references: Vec<u64>,
+    // The references that the claims name.
+    references: Vec<NamedReference>,
     // Which rows cannot be used, and why where that is not the number of their fields.
     refused: Vec<(usize, Option<RowFault>)>,
+    // How many rows have a wrong number of fields.
+    misfits: u64,
     // The sum of the rows' fingerprints.
     fingerprint: u64,
 }
 
 impl ClaimRows {
-    /// Reads the next few hundred rows in place of those that are there; none at the end.
-    pub fn read_next<R: Read>(
-        &mut self,
-        report: &mut ClaimReport<R>,
-        reader: &ClaimReader,
-    ) -> Result<(), Refusal> {
+    /// Reads what the rows say, once they are filled.
+    pub fn read(&mut self, columns: &ClaimColumns, reader: &ClaimReader) {
         self.claims.clear();
         self.references.clear();
         self.refused.clear();
         self.fingerprint = 0;
-        report.next_rows(&mut self.rows)?;
-        for (index, line) in report.columns().lines(&self.rows).enumerate() {
+        self.misfits = self.rows.split();
+        for (index, line) in columns.lines(&self.rows).enumerate() {
             let ClaimLine::Row(row) = line else {
                 self.refused.push((index, None));
                 continue;
@@ -346,17 +379,11 @@ impl ClaimRows {
                 Err(fault) => self.refused.push((index, Some(fault))),
             }
         }
-        Ok(())
     }
 
-    /// How many rows there are, those that cannot be used included.
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+    /// How many rows have a wrong number of fields.
+    pub fn misfits(&self) -> u64 {
+        self.misfits
     }
 }
 
@@ -364,6 +391,13 @@ impl ClaimRows {
 pub(super) struct GatheredReference {
     pub print: u64,
     pub state: ReferenceState,
+}
+
+/// A reference that a row names, with the hash of its fingerprint.
+#[derive(Debug)]
+struct NamedReference {
+    print: u64,
+    hash: u64,
 }
 
 /// What a row says of its claim in numbers, and where its things stand.
@@ -395,7 +429,7 @@ impl PendingClaim {
         row: &ClaimRow<'_>,
         print: u64,
         reader: &ClaimReader,
-        prints: &mut Vec<u64>,
+        named: &mut Vec<NamedReference>,
     ) -> Result<Self, RowFault> {
         let place = Place(row.record(), row.line());
         let number = |name, column| place.number(name, row.number(column)).map(Known::new);
@@ -422,13 +456,16 @@ impl PendingClaim {
             is_created: created.is_some_and(|day| reader.days.contains(&day)),
             created,
             length: lengths.into_iter().find_map(|column| number::seconds(row.cell(column))),
-            references: prints.len()..prints.len(),
+            references: named.len()..named.len(),
             is_new: false,
             asset: None,
             uploader: u32::MAX,
         };
-        prints.extend(references(row).map(fingerprint));
-        claim.references.end = prints.len();
+        for reference in references(row) {
+            let print = fingerprint(reference);
+            named.push(NamedReference { print, hash: reader.hasher.hash_one(print) });
+        }
+        claim.references.end = named.len();
         Ok(claim)
     }
 

@@ -8,9 +8,38 @@ use super::entries::{at, at_mut};
 use super::{Gather, Source, add};
 use crate::claims::risk::{Candidate, Candidates};
 
+/// Does two things: one after the other, or side by side where there are threads for it, of which nothing is known here.
+pub trait Both {
+    /// What the two give.
+    fn both<A: Send, B: Send>(
+        &self,
+        one: impl FnOnce() -> A + Send,
+        other: impl FnOnce() -> B + Send,
+    ) -> (A, B);
+}
+
+/// One after the other.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct InTurn;
+
+impl Both for InTurn {
+    fn both<A: Send, B: Send>(
+        &self,
+        one: impl FnOnce() -> A + Send,
+        other: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        (one(), other())
+    }
+}
+
 impl Gather {
     /// The week, everything in the order of its ids and everything summed that needs all rows.
     pub fn finish(self) -> Snapshot {
+        self.finish_on(&InTurn)
+    }
+
+    /// The same where two things may be done side by side.
+    pub fn finish_on(self, both: &impl Both) -> Snapshot {
         let Self {
             week,
             mut strings,
@@ -26,6 +55,9 @@ impl Gather {
             candidates,
             reports,
             database,
+            asset_rows,
+            video_rows,
+            conflict_rows,
             ..
         } = self;
         strings.close();
@@ -43,40 +75,58 @@ impl Gather {
         let (mut channels, new_channel) = sorted(channels.entries, |channel| channel.id);
         let renumbered = |numbers: &[u32], old: Option<u32>| old.and_then(|old| at(numbers, old).copied());
 
-        // Of rows that disagree about one claim the highest state stands, and of its assets the first.
-        let claims = claims.into_sorted(
-            |claim| ClaimEntry::new(claim.key(), renumbered(&new_asset, claim.asset()), claim.state()),
-            |claim| (std::cmp::Reverse(claim.state()), claim.asset().unwrap_or(NO_ASSET)),
-        );
-        for claim in &claims {
-            let Some(asset) = claim.asset().and_then(|asset| at_mut(&mut assets, asset)) else { continue };
-            add(&mut asset.claims, true);
-            add(&mut asset.claims_active, claim.state() == ClaimState::Active);
-            add(&mut asset.claims_inactive, claim.state() == ClaimState::Inactive);
-            add(&mut asset.claims_disputed, claim.state().is_disputed());
-        }
-
-        let mut videos = videos.entries;
-        videos.sort_unstable_by_key(|video| video.id);
-        for video in &mut videos {
-            video.asset = renumbered(&new_asset, video.asset);
-            video.channel = renumbered(&new_channel, Some(video.channel)).unwrap_or(video.channel);
-            if let Some(channel) = at_mut(&mut channels, video.channel) {
-                add(&mut channel.videos, true);
-                channel.views = channel.views.plus(video.views);
-                channel.engaged_views = channel.engaged_views.plus(video.engaged_views);
+        let count_claims = || {
+            // Of rows that disagree about one claim the highest state stands, and of its assets the first.
+            let claims = claims.into_sorted(
+                |claim| ClaimEntry::new(claim.key(), renumbered(&new_asset, claim.asset()), claim.state()),
+                |claim| (std::cmp::Reverse(claim.state()), claim.asset().unwrap_or(NO_ASSET)),
+            );
+            for claim in &claims {
+                let Some(asset) = claim.asset().and_then(|asset| at_mut(&mut assets, asset)) else {
+                    continue;
+                };
+                add(&mut asset.claims, true);
+                add(&mut asset.claims_active, claim.state() == ClaimState::Active);
+                add(&mut asset.claims_inactive, claim.state() == ClaimState::Inactive);
+                add(&mut asset.claims_disputed, claim.state().is_disputed());
             }
-        }
+            (claims, assets)
+        };
+        let put_in_order = || {
+            let mut videos = videos.entries;
+            videos.sort_unstable_by_key(|video| video.id);
+            for video in &mut videos {
+                video.asset = renumbered(&new_asset, video.asset);
+                video.channel = renumbered(&new_channel, Some(video.channel)).unwrap_or(video.channel);
+                if let Some(channel) = at_mut(&mut channels, video.channel) {
+                    add(&mut channel.videos, true);
+                    channel.views = channel.views.plus(video.views);
+                    channel.engaged_views = channel.engaged_views.plus(video.engaged_views);
+                }
+            }
+            // Nearly all of a million are asked for nothing any more.
+            let mut uploaders = uploaders.entries;
+            let uploader_count = count(uploaders.len());
+            uploaders.retain(|uploader| uploader.claims >= KEPT_CLAIMS || uploader.claims_disputed > 0);
+            uploaders.shrink_to_fit();
+            uploaders.sort_unstable_by_key(|uploader| uploader.id);
 
-        let mut uploaders = uploaders.entries;
-        uploaders.sort_unstable_by_key(|uploader| uploader.id);
-
-        let mut references: Vec<ReferenceState> =
-            references.entries.into_iter().map(|gathered| gathered.state).collect();
-        for reference in &mut references {
-            reference.asset = renumbered(&new_asset, reference.asset);
-        }
-        references.sort_unstable_by(|a, b| strings.get(a.id).cmp(strings.get(b.id)));
+            let mut references: Vec<ReferenceState> =
+                references.entries.into_iter().map(|gathered| gathered.state).collect();
+            for reference in &mut references {
+                reference.asset = renumbered(&new_asset, reference.asset);
+            }
+            references.sort_unstable_by(|a, b| strings.get(a.id).cmp(strings.get(b.id)));
+            let repeated = [
+                (Source::Assets, repeated(asset_rows)),
+                (Source::Videos, repeated(video_rows)),
+                (Source::Conflicts, repeated(conflict_rows)),
+                (Source::Claims, 0),
+            ];
+            (videos, channels, uploaders, uploader_count, references, repeated)
+        };
+        let ((claims, assets), (videos, channels, uploaders, uploader_count, references, repeated)) =
+            both.both(count_claims, put_in_order);
 
         // Of rows that disagree about one claim the most pressing status stands.
         open_claims.sort_unstable();
@@ -120,29 +170,32 @@ impl Gather {
             candidates,
             reports,
         };
-        snapshot.settle_facts(Source::Assets, self.asset_rows);
-        snapshot.settle_facts(Source::Videos, self.video_rows);
-        snapshot.settle_facts(Source::Conflicts, self.conflict_rows);
-        snapshot.settle_facts(Source::Claims, Vec::new());
-        // Nearly all of a million are asked for nothing any more.
-        snapshot.uploaders.retain(|uploader| uploader.claims >= KEPT_CLAIMS || uploader.claims_disputed > 0);
-        snapshot.uploaders.shrink_to_fit();
+        for (source, repeated) in repeated {
+            snapshot.settle_facts(source, repeated, uploader_count);
+        }
         snapshot
     }
 }
 
+/// How many rows say what another has said, by their fingerprints.
+fn repeated(mut rows: Vec<u64>) -> u64 {
+    let all = rows.len();
+    rows.sort_unstable();
+    rows.dedup();
+    count(all - rows.len())
+}
+
+fn count(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
 impl Snapshot {
     /// Puts into a report's facts what is only known at the end.
-    fn settle_facts(&mut self, source: Source, mut rows: Vec<u64>) {
+    fn settle_facts(&mut self, source: Source, repeated: u64, uploaders: u64) {
         let Some(mut facts) = self.reports.remove(&source) else { return };
-        let row_count = rows.len();
-        rows.sort_unstable();
-        rows.dedup();
-        let repeated = u64::try_from(row_count - rows.len()).unwrap_or_default();
         facts.duplicates += repeated;
         facts.used -= repeated;
         let sum = |numbers: &mut dyn Iterator<Item = Known>| numbers.fold(Known::UNKNOWN, Known::plus).get();
-        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         match source {
             Source::Assets => {
                 let reported = || self.assets.iter().filter(|asset| asset.is_reported);
@@ -153,7 +206,7 @@ impl Snapshot {
             }
             Source::Claims => {
                 facts.entries = count(self.claims.len());
-                facts.channels = count(self.uploaders.len());
+                facts.channels = uploaders;
                 facts.views = sum(&mut self.assets.iter().map(|asset| asset.claimed_views));
                 facts.engaged_views = sum(&mut self.assets.iter().map(|asset| asset.claimed_engaged_views));
                 let active = self.claims.iter().filter(|claim| claim.state() == ClaimState::Active);

@@ -31,6 +31,7 @@ use claim_table::ClaimTable;
 use claims::GatheredReference;
 pub use claims::{ClaimReader, ClaimRows};
 use entries::{Entries, at_mut};
+pub use finish::{Both, InTurn};
 
 /// The reports that a week is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
