@@ -3,7 +3,7 @@
 //! Titles and other texts are neutralised, since a spreadsheet would evaluate what begins like a formula. An unknown
 //! number is an empty cell, and a week without data has no row.
 
-use std::io::{self, Write};
+use std::io;
 
 use anyhow::Context as _;
 use dn_core::store::{Condition, Store};
@@ -12,6 +12,7 @@ use dn_domain::claims::changes::neutral;
 use dn_domain::number::Decimal;
 use rusqlite::types::ValueRef;
 
+use super::series::{self, AssetWeek, Point, ReferenceWeek, UploaderWeek, VideoWeek};
 use super::tables::Tables;
 use super::{History, HistoryError};
 
@@ -22,37 +23,29 @@ macro_rules! monday {
     };
 }
 
-/// A series with the ids of its subjects.
-macro_rules! series {
-    ($table:literal, $id:literal, $columns:literal) => {
-        concat!(
-            "SELECT ",
-            monday!("week"),
-            " AS week, subject.id AS ",
-            $id,
-            ", ",
-            $columns,
-            " FROM ",
-            $table,
-            " AS series JOIN subject ON subject.number = series.subject ORDER BY series.week, series.subject"
-        )
-    };
+/// What stands in a file.
+#[derive(Clone, Copy)]
+enum Content {
+    /// The answer to a question.
+    Rows(&'static str),
+    /// The series of a kind.
+    Series(fn(&Tables, &mut csv::Writer<Scratch>) -> Result<u64, HistoryError>),
 }
 
 /// The files and what stands in them.
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, Content); 11] = [
     (
         "weeks.csv",
-        concat!(
+        Content::Rows(concat!(
             "SELECT ",
             monday!("week"),
             " AS week, run_id, generated_at, assets, videos, claims, views, \
              engaged_views, active_claims FROM week ORDER BY week.week"
-        ),
+        )),
     ),
     (
         "reports.csv",
-        concat!(
+        Content::Rows(concat!(
             "SELECT ",
             monday!("week"),
             " AS week, source, report_id, uri, modified, covers_until, \
@@ -61,20 +54,20 @@ const FILES: [(&str, &str); 11] = [
              facts -> 'entries' AS entries, facts -> 'channels' AS channels, \
              NULLIF(facts -> 'views', 'null') AS views, NULLIF(facts -> 'engagedViews', 'null') AS engaged_views, \
              NULLIF(facts -> 'activeClaims', 'null') AS active_claims FROM report ORDER BY report.week, source"
-        ),
+        )),
     ),
     (
         "totals.csv",
-        concat!(
+        Content::Rows(concat!(
             "SELECT ",
             monday!("week"),
             " AS week, kind, id, title, views, engaged_views, active_claims FROM total \
              ORDER BY total.week, kind, id"
-        ),
+        )),
     ),
     (
         "alerts.csv",
-        concat!(
+        Content::Rows(concat!(
             "SELECT ",
             monday!("week"),
             " AS week, CASE is_told WHEN 0 THEN 'no' ELSE 'yes' END AS told, \
@@ -83,21 +76,21 @@ const FILES: [(&str, &str); 11] = [
              alert ->> '$.subject.id' AS subject_id, alert ->> '$.subject.title' AS title, \
              NULLIF(alert -> 'value', 'null') AS value, alert ->> 'reason' AS reason, \
              alert -> 'evidence' AS evidence FROM alert ORDER BY alert.week, place"
-        ),
+        )),
     ),
     (
         "open_claims.csv",
-        concat!(
+        Content::Rows(concat!(
             "SELECT ",
             monday!("week"),
             " AS week, claim_id, asset_id, video_id, status, ",
             monday!("first_seen"),
             " AS first_seen, signs, risk FROM open_claim ORDER BY open_claim.week, claim_id"
-        ),
+        )),
     ),
     (
         "candidates.csv",
-        concat!(
+        Content::Rows(concat!(
             "SELECT ",
             monday!("week"),
             " AS week, claim_id, asset_id, channel_id, signs, \
@@ -105,38 +98,20 @@ const FILES: [(&str, &str); 11] = [
              CASE is_ranked WHEN 0 THEN 'no' ELSE 'yes' END AS ranked, \
              CASE is_drawn WHEN 0 THEN 'no' ELSE 'yes' END AS drawn, probability, at_stake, \
              looked, disputed, released, gone FROM candidate ORDER BY candidate.week, claim_id"
-        ),
+        )),
     ),
-    ("video_week.csv", series!("video_week", "video_id", "views, engaged_views")),
-    (
-        "asset_week.csv",
-        series!(
-            "asset_week",
-            "asset_id",
-            "active_claims, claims, created, inactive, disputed, short, daily_views, daily_engaged_views, \
-             claimed_views, claimed_engaged_views"
-        ),
-    ),
-    (
-        "reference_week.csv",
-        series!(
-            "reference_week",
-            "reference_id",
-            "claims, created, inactive, disputed, short, median_seconds"
-        ),
-    ),
-    (
-        "uploader_week.csv",
-        series!("uploader_week", "channel_id", "claims, created, inactive, disputed, short"),
-    ),
+    ("video_week.csv", Content::Series(write_series::<VideoWeek>)),
+    ("asset_week.csv", Content::Series(write_series::<AssetWeek>)),
+    ("reference_week.csv", Content::Series(write_series::<ReferenceWeek>)),
+    ("uploader_week.csv", Content::Series(write_series::<UploaderWeek>)),
     (
         "platform_week.csv",
-        concat!(
+        Content::Rows(concat!(
             "SELECT ",
             monday!("week"),
             " AS week, platform, key_kind, key, metric, value FROM platform_week \
              ORDER BY platform_week.week, platform, key_kind, key, metric"
-        ),
+        )),
     ),
 ];
 
@@ -153,12 +128,15 @@ pub struct Exported {
 /// not grow with the history.
 pub async fn export(history: &History, to: &Store) -> anyhow::Result<Vec<Exported>> {
     let mut exported = Vec::with_capacity(FILES.len());
-    for (name, select) in FILES {
+    for (name, content) in FILES {
         let scratch = Scratch::new().context("no temporary file for the export")?;
         let (scratch, rows) = history
             .ask(move |tables| {
                 let mut csv = csv::Writer::from_writer(scratch);
-                let rows = write(tables, select, &mut csv)?;
+                let rows = match content {
+                    Content::Rows(select) => write_rows(tables, select, &mut csv)?,
+                    Content::Series(write) => write(tables, &mut csv)?,
+                };
                 Ok((csv.into_inner().map_err(csv::IntoInnerError::into_error)?, rows))
             })
             .await?;
@@ -170,7 +148,7 @@ pub async fn export(history: &History, to: &Store) -> anyhow::Result<Vec<Exporte
 }
 
 /// Writes the header and the rows of a table, and counts them.
-fn write<W: Write>(tables: &Tables, select: &str, to: &mut csv::Writer<W>) -> Result<u64, HistoryError> {
+fn write_rows(tables: &Tables, select: &str, to: &mut csv::Writer<Scratch>) -> Result<u64, HistoryError> {
     let mut statement = tables.connection.prepare(select)?;
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     to.write_record(&columns).map_err(io::Error::from)?;
@@ -188,6 +166,30 @@ fn write<W: Write>(tables: &Tables, select: &str, to: &mut csv::Writer<W>) -> Re
         }
         to.write_record(None::<&[u8]>).map_err(io::Error::from)?;
         count += 1;
+    }
+    Ok(count)
+}
+
+/// Writes the header and the series of a kind, a row for each week and subject, by week and id, and counts the rows.
+fn write_series<P: Point>(tables: &Tables, to: &mut csv::Writer<Scratch>) -> Result<u64, HistoryError> {
+    let head = ["week", P::ID];
+    to.write_record(head.iter().chain(P::COLUMNS)).map_err(io::Error::from)?;
+    let mut count = 0;
+    for week in series::weeks(&tables.connection)? {
+        let monday = week.to_string();
+        series::walk(&tables.connection, &[week], |id, points: &[Option<P>]| {
+            for point in points.iter().flatten() {
+                to.write_field(&monday).map_err(io::Error::from)?;
+                to.write_field(neutral(id)).map_err(io::Error::from)?;
+                for cell in point.cells().as_ref() {
+                    let cell = cell.map(|number| number.to_string()).unwrap_or_default();
+                    to.write_field(cell).map_err(io::Error::from)?;
+                }
+                to.write_record(None::<&[u8]>).map_err(io::Error::from)?;
+                count += 1;
+            }
+            Ok::<_, HistoryError>(())
+        })?;
     }
     Ok(count)
 }

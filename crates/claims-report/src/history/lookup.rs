@@ -5,45 +5,36 @@ use std::collections::HashMap;
 use dn_domain::claims::week::Week;
 use dn_domain::id::{ChannelId, VideoId};
 use hashbrown::HashSet;
-use rusqlite::{OptionalExtension as _, params};
 
 use super::HistoryError;
-use super::series::{Point as _, UploaderWeek, VideoWeek};
-use super::tables::{Tables, number_of};
+use super::series::{self, UploaderWeek, VideoWeek};
+use super::tables::Tables;
 
 impl Tables {
     /// The counters of these videos in a week; a video that the week does not know is left out.
     pub fn videos(&self, week: Week, ids: &[VideoId]) -> Result<HashMap<VideoId, VideoWeek>, HistoryError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT views, engaged_views FROM subject JOIN video_week ON subject = number \
-             WHERE kind = ?1 AND id = ?2 AND week = ?3",
-        )?;
+        let mut asked = ids.to_vec();
+        asked.sort_unstable();
         let mut found = HashMap::new();
-        for id in ids {
-            let numbers = statement
-                .query_row(params![VideoWeek::KIND, id.as_str(), number_of(week)], |row| {
-                    VideoWeek::read(row, 0)
-                })
-                .optional()?;
-            if let Some(numbers) = numbers {
-                found.insert(*id, numbers);
-            }
-        }
+        series::find(&self.connection, week, &asked, |id, numbers| {
+            found.insert(*id, numbers);
+        })?;
         Ok(found)
     }
 
     /// Of these uploaders those one of whose claims was disputed in a week before.
     pub fn disputing(&self, before: Week, ids: &[ChannelId]) -> Result<HashSet<ChannelId>, HistoryError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT number FROM subject WHERE kind = ?1 AND id = ?2 AND EXISTS (SELECT 1 FROM week \
-             CROSS JOIN uploader_week AS series ON series.week = week.week AND series.subject = number \
-             WHERE week.week < ?3 AND disputed > 0)",
-        )?;
+        let mut asked = ids.to_vec();
+        asked.sort_unstable();
         let mut found = HashSet::new();
-        for id in ids {
-            if statement.exists(params![UploaderWeek::KIND, id.as_str(), number_of(before)])? {
-                found.insert(*id);
-            }
+        let weeks = series::weeks(&self.connection)?.into_iter();
+        for week in weeks.filter(|week| *week < before) {
+            series::find(&self.connection, week, &asked, |id, numbers: UploaderWeek| {
+                if numbers.disputed.is_some_and(|disputed| disputed > 0) {
+                    found.insert(*id);
+                }
+            })?;
+            asked.retain(|id| !found.contains(id));
         }
         Ok(found)
     }

@@ -6,6 +6,7 @@
 //! part of the history. Until then nothing outside has changed but for an object that no row names. What is asked of
 //! the tables blocks, so it is asked on a thread of its own ([`History::ask`]).
 
+mod blocks;
 mod candidates;
 mod entry;
 mod export;
@@ -64,9 +65,9 @@ pub enum HistoryError {
         /// The newest form known.
         known: usize,
     },
-    /// More subjects than can be numbered.
-    #[error("it has more subjects than can be numbered")]
-    TooMany,
+    /// Series are to be written that are not in the order of their ids.
+    #[error("what is to be written is out of order at {0:?}")]
+    OutOfOrder(String),
     /// `SQLite` fails.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
@@ -81,7 +82,7 @@ impl HistoryError {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
         match self {
             Self::Damaged(_) => true,
-            Self::Newer { .. } | Self::TooMany | Self::Io(_) => false,
+            Self::Newer { .. } | Self::OutOfOrder(_) | Self::Io(_) => false,
             Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) => {
                 matches!(failure.code, DatabaseCorrupt | NotADatabase)
             }

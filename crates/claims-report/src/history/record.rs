@@ -7,7 +7,7 @@ use dn_domain::id::{AssetId, VideoId};
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::entry::Entry;
-use super::series::{self, SERIES};
+use super::series;
 use super::tables::{ARTIST, CHANNEL, Tables, WholeWeek, number_of, source_name, stored, week_of};
 use super::{HistoryError, candidates};
 
@@ -19,7 +19,8 @@ pub(super) const WHOLE_WEEKS: i64 = 4;
 const EMPTY_PART: i64 = 4;
 
 /// What names a week in every table that has it.
-const OF_WEEK: [&str; 7] = ["week", "report", "total", "alert", "open_claim", "platform_week", "candidate"];
+const OF_WEEK: [&str; 8] =
+    ["week", "report", "total", "alert", "open_claim", "platform_week", "candidate", "series_block"];
 
 impl Tables {
     /// Whether a week is among those that are kept whole, once it is recorded.
@@ -37,7 +38,6 @@ impl Tables {
     pub(super) fn record(&mut self, entry: &Entry) -> Result<(), HistoryError> {
         let week = number_of(entry.snapshot.week);
         let transaction = self.connection.transaction()?;
-        transaction.execute_batch("CREATE TEMP TABLE IF NOT EXISTS gone (number INTEGER PRIMARY KEY)")?;
         let seen = first_seen(&transaction, entry)?;
         let known = candidates::known(&transaction, entry)?;
         clear(&transaction, week, week)?;
@@ -53,7 +53,6 @@ impl Tables {
         if let Some(oldest) = oldest_kept(&transaction, self.retention)? {
             clear(&transaction, i64::MIN, number_of(oldest) - 1)?;
         }
-        sweep(&transaction)?;
         transaction.execute(
             "UPDATE week SET object = NULL, sha256 = NULL \
              WHERE week NOT IN (SELECT week FROM week ORDER BY week DESC LIMIT ?1)",
@@ -88,34 +87,11 @@ fn oldest_kept(transaction: &Transaction<'_>, retention: Duration) -> Result<Opt
     newest.map(|newest| Ok(week_of(newest)?.plus(-weeks))).transpose()
 }
 
-/// Takes off everything of the weeks from one to another, and notes whose series that touches.
+/// Takes off everything of the weeks from one to another.
 fn clear(transaction: &Transaction<'_>, from: i64, to: i64) -> Result<(), HistoryError> {
-    for (_, table) in SERIES {
-        transaction.execute(
-            &format!("INSERT OR IGNORE INTO gone SELECT subject FROM {table} WHERE week BETWEEN ?1 AND ?2"),
-            [from, to],
-        )?;
-        transaction.execute(&format!("DELETE FROM {table} WHERE week BETWEEN ?1 AND ?2"), [from, to])?;
-    }
     for table in OF_WEEK {
         transaction.execute(&format!("DELETE FROM {table} WHERE week BETWEEN ?1 AND ?2"), [from, to])?;
     }
-    Ok(())
-}
-
-/// Takes off the subjects that have no week any more.
-fn sweep(transaction: &Transaction<'_>) -> Result<(), HistoryError> {
-    for (kind, table) in SERIES {
-        transaction.execute(
-            &format!(
-                "DELETE FROM subject WHERE kind = ?1 AND number IN (SELECT number FROM gone) AND NOT EXISTS \
-                 (SELECT 1 FROM week CROSS JOIN {table} AS series ON series.week = week.week \
-                 AND series.subject = subject.number)"
-            ),
-            [kind],
-        )?;
-    }
-    transaction.execute("DELETE FROM gone", [])?;
     Ok(())
 }
 

@@ -1,11 +1,15 @@
 //! The series: for each video, asset, reference and uploader its numbers of each week.
 //!
-//! Rows are keyed by week first, so that a new week is written at the end of its table and an old one is taken off in
-//! one piece. A reader has one cursor for each week and walks through all of them in step: it needs memory for as
-//! many rows as there are weeks, whatever the number of subjects.
+//! They lie in blocks by week, kind and id: a new week is written at the end of its table, an old one is taken off in
+//! one piece. A reader has one cursor for each week and walks through all of them in step: it needs memory for as many
+//! blocks as there are weeks, whatever the number of subjects.
 
-use rusqlite::types::Value;
-use rusqlite::{Row, Statement, Transaction, params, params_from_iter};
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use rusqlite::{CachedStatement, Connection, Row, Rows, Statement, params};
 
 use dn_domain::claims::snapshot::{
     AssetState, KEPT_CLAIMS, ReferenceState, Snapshot, Source, UploaderState, VideoState,
@@ -13,29 +17,32 @@ use dn_domain::claims::snapshot::{
 use dn_domain::claims::week::Week;
 
 use super::HistoryError;
-use super::tables::{known, number_of, stored};
+use super::blocks::{Decoder, Encoder};
+use super::tables::{number_of, week_of};
 
 /// One week's numbers of one subject.
 pub trait Point: Sized {
-    /// The number by which subjects of this kind are known.
+    /// The number by which blocks of this kind are known.
     const KIND: i64;
-    /// The table.
-    const TABLE: &'static str;
-    /// Its columns behind week and subject.
+    /// What the series are called.
+    const NAME: &'static str;
+    /// What the ids of the subjects are called.
+    const ID: &'static str;
+    /// What the numbers are called, in the order in which they are kept.
     const COLUMNS: &'static [&'static str];
 
     /// As many numbers as there are columns.
-    type Cells: IntoIterator<Item = Option<u64>>;
+    type Cells: AsRef<[Option<u64>]> + AsMut<[Option<u64>]> + Default + Copy;
 
     /// The numbers in the order of the columns.
     fn cells(&self) -> Self::Cells;
 
-    /// The numbers of a row, from a column on.
-    fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self>;
+    /// A point of these numbers.
+    fn of(cells: Self::Cells) -> Self;
 }
 
 macro_rules! series {
-    ($(#[$doc:meta])* $name:ident, $kind:literal, $table:literal, {$($(#[$field_doc:meta])* $field:ident,)*}) => {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $series:literal, $id:literal, {$($(#[$field_doc:meta])* $field:ident,)*}) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
         pub struct $name {
@@ -44,7 +51,8 @@ macro_rules! series {
 
         impl Point for $name {
             const KIND: i64 = $kind;
-            const TABLE: &'static str = $table;
+            const NAME: &'static str = $series;
+            const ID: &'static str = $id;
             const COLUMNS: &'static [&'static str] = &[$(stringify!($field)),*];
 
             type Cells = [Option<u64>; [$(stringify!($field)),*].len()];
@@ -53,10 +61,8 @@ macro_rules! series {
                 [$(self.$field),*]
             }
 
-            fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
-                let mut columns = first..;
-                let mut next = || known(row, columns.next().unwrap_or(first));
-                Ok(Self { $($field: next()?),* })
+            fn of([$($field),*]: Self::Cells) -> Self {
+                Self { $($field),* }
             }
         }
     };
@@ -64,7 +70,7 @@ macro_rules! series {
 
 series! {
     /// A video in a week.
-    VideoWeek, 1, "video_week", {
+    VideoWeek, 1, "video_week", "video_id", {
         /// Lifetime views.
         views,
         /// Lifetime engaged views.
@@ -74,7 +80,7 @@ series! {
 
 series! {
     /// An asset in a week. The counts of claims are unknown where the week has no claim report.
-    AssetWeek, 2, "asset_week", {
+    AssetWeek, 2, "asset_week", "asset_id", {
         /// Active claims by the asset report.
         active_claims,
         /// Claims by the claim report.
@@ -100,7 +106,7 @@ series! {
 
 series! {
     /// A reference in a week.
-    ReferenceWeek, 3, "reference_week", {
+    ReferenceWeek, 3, "reference_week", "reference_id", {
         /// Its claims.
         claims,
         /// Of them those made in the week.
@@ -118,7 +124,7 @@ series! {
 
 series! {
     /// A channel of claimed videos in a week, from [`KEPT_CLAIMS`] claims on.
-    UploaderWeek, 4, "uploader_week", {
+    UploaderWeek, 4, "uploader_week", "channel_id", {
         /// Claims on its videos.
         claims,
         /// Of them those made in the week.
@@ -132,28 +138,20 @@ series! {
     }
 }
 
-/// The kinds of subjects and the tables of their weeks.
-pub(super) const SERIES: [(i64, &str); 4] = [
-    (VideoWeek::KIND, VideoWeek::TABLE),
-    (AssetWeek::KIND, AssetWeek::TABLE),
-    (ReferenceWeek::KIND, ReferenceWeek::TABLE),
-    (UploaderWeek::KIND, UploaderWeek::TABLE),
-];
-
 /// Writes all series of a week.
-pub(super) fn write(transaction: &Transaction<'_>, snapshot: &Snapshot) -> Result<(), HistoryError> {
+pub(super) fn write(connection: &Connection, snapshot: &Snapshot) -> Result<(), HistoryError> {
     let week = number_of(snapshot.week);
     let has_claims = snapshot.reports.contains_key(&Source::Claims);
     let counted = |count: u32| Some(u64::from(count)).filter(|_| has_claims);
     insert(
-        transaction,
+        connection,
         week,
         &snapshot.videos,
         |video: &VideoState| video.id,
         |video| VideoWeek { views: video.views.get(), engaged_views: video.engaged_views.get() },
     )?;
     insert(
-        transaction,
+        connection,
         week,
         &snapshot.assets,
         |asset: &AssetState| asset.id,
@@ -171,7 +169,7 @@ pub(super) fn write(transaction: &Transaction<'_>, snapshot: &Snapshot) -> Resul
         },
     )?;
     let reference_id = |reference: &ReferenceState| snapshot.text(reference.id);
-    insert(transaction, week, &snapshot.references, reference_id, |reference| ReferenceWeek {
+    insert(connection, week, &snapshot.references, reference_id, |reference| ReferenceWeek {
         claims: counted(reference.claims),
         created: counted(reference.claims_created),
         inactive: counted(reference.claims_inactive),
@@ -180,7 +178,7 @@ pub(super) fn write(transaction: &Transaction<'_>, snapshot: &Snapshot) -> Resul
         median_seconds: reference.lengths.median_seconds().map(u64::from),
     })?;
     insert(
-        transaction,
+        connection,
         week,
         &snapshot.uploaders,
         |uploader: &UploaderState| uploader.id,
@@ -197,140 +195,200 @@ pub(super) fn write(transaction: &Transaction<'_>, snapshot: &Snapshot) -> Resul
     )
 }
 
-/// Writes one series of a week; who has no number at all has no row. The entries come in the order of their ids, and
-/// so do the subjects of the history: walking through both in step needs no look-up.
+/// Writes one series of a week; who has no number at all has no entry. The entries come in the order of their ids.
 fn insert<'a, T, I: AsRef<str>, P: Point>(
-    transaction: &Transaction<'_>,
+    connection: &Connection,
     week: i64,
     entries: &'a [T],
     id: impl Fn(&'a T) -> I,
     point: impl Fn(&T) -> P,
 ) -> Result<(), HistoryError> {
-    let has_numbers = |entry: &&T| point(entry).cells().into_iter().any(|cell| cell.is_some());
-    // Subject and position: 16 bytes for each entry, while they are put in order.
-    let mut numbered: Vec<(u32, u32)> = Vec::new();
-    let mut strangers: Vec<u32> = Vec::new();
-    {
-        let mut subjects =
-            transaction.prepare_cached("SELECT number, id FROM subject WHERE kind = ?1 ORDER BY id")?;
-        let mut subjects = subjects.query([P::KIND])?;
-        let mut subject = next_subject(&mut subjects)?;
-        for (position, entry) in entries.iter().enumerate().filter(|(_, entry)| has_numbers(entry)) {
-            let position = u32::try_from(position).map_err(|_| HistoryError::TooMany)?;
-            let entry_id = id(entry);
-            while subject.as_ref().is_some_and(|(_, known)| known.as_str() < entry_id.as_ref()) {
-                subject = next_subject(&mut subjects)?;
-            }
-            match &subject {
-                Some((number, known)) if known == entry_id.as_ref() => numbered.push((*number, position)),
-                _ => strangers.push(position),
-            }
+    let mut writer = Writer::new(connection, week, P::KIND)?;
+    for entry in entries {
+        let cells = point(entry).cells();
+        if cells.as_ref().iter().any(Option::is_some) {
+            writer.add(id(entry).as_ref(), cells.as_ref())?;
         }
     }
-    let mut next: u32 =
-        transaction.query_row("SELECT COALESCE(MAX(number), 0) FROM subject", [], |row| row.get(0))?;
-    let mut introduce = transaction.prepare_cached("INSERT INTO subject VALUES (?1, ?2, ?3)")?;
-    for position in strangers {
-        next = next.checked_add(1).ok_or(HistoryError::TooMany)?;
-        if let Some(entry) = entry_at(entries, position) {
-            introduce.execute(params![next, P::KIND, id(entry).as_ref()])?;
+    writer.finish()
+}
+
+/// Writes the blocks of one kind and week.
+pub(super) struct Writer<'a> {
+    insert: CachedStatement<'a>,
+    week: i64,
+    kind: i64,
+    encoder: Encoder,
+}
+
+impl<'a> Writer<'a> {
+    pub fn new(connection: &'a Connection, week: i64, kind: i64) -> Result<Self, HistoryError> {
+        let insert = connection.prepare_cached("INSERT INTO series_block VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        Ok(Self { insert, week, kind, encoder: Encoder::default() })
+    }
+
+    /// Adds an entry, whose id must be above that of the one before.
+    pub fn add(&mut self, id: &str, numbers: &[Option<u64>]) -> Result<(), HistoryError> {
+        self.encoder.push(id, numbers).map_err(|_| HistoryError::OutOfOrder(id.to_owned()))?;
+        if self.encoder.is_full() { self.put() } else { Ok(()) }
+    }
+
+    /// Writes what is left.
+    pub fn finish(mut self) -> Result<(), HistoryError> {
+        self.put()
+    }
+
+    fn put(&mut self) -> Result<(), HistoryError> {
+        if let Some((first, entries, block)) = self.encoder.block() {
+            self.insert.execute(params![self.week, self.kind, first, entries, block])?;
         }
-        numbered.push((next, position));
+        self.encoder.begin();
+        Ok(())
     }
-    // In the order of the table's key each row goes to its end.
-    numbered.sort_unstable();
-    let places = ", ?".repeat(P::COLUMNS.len());
-    let mut insert =
-        transaction.prepare_cached(&format!("INSERT INTO {} VALUES (?, ?{places})", P::TABLE))?;
-    for (number, position) in numbered {
-        let Some(entry) = entry_at(entries, position) else { continue };
-        let head = [Value::Integer(week), Value::Integer(i64::from(number))];
-        let cells = point(entry).cells().into_iter().map(|cell| match stored(cell) {
-            Some(number) => Value::Integer(number),
-            None => Value::Null,
-        });
-        insert.execute(params_from_iter(head.into_iter().chain(cells)))?;
-    }
-    Ok(())
 }
 
-fn entry_at<T>(entries: &[T], position: u32) -> Option<&T> {
-    entries.get(usize::try_from(position).ok()?)
+/// The weeks that have series, the oldest first.
+pub(super) fn weeks(connection: &Connection) -> Result<Vec<Week>, HistoryError> {
+    let mut statement = connection.prepare_cached("SELECT DISTINCT week FROM series_block ORDER BY week")?;
+    let numbers = statement.query_map([], |row| row.get(0))?;
+    numbers.map(|number| week_of(number?)).collect()
 }
 
-fn next_subject(rows: &mut rusqlite::Rows<'_>) -> rusqlite::Result<Option<(u32, String)>> {
-    rows.next()?.map(|row| Ok((row.get(0)?, row.get(1)?))).transpose()
-}
-
-/// Walks through the series of all subjects that have a number in one of the weeks, in no order that means anything.
-/// Each is told with its id and its point of each week, none for a week without one. An error of `each` ends the walk.
+/// Walks through the series of all subjects that have a number in one of the weeks, in the order of their ids. Each is
+/// told with its id and its point of each week, none for a week without one. An error of `each` ends the walk.
 pub(super) fn walk<P: Point, E: From<HistoryError>>(
-    connection: &rusqlite::Connection,
+    connection: &Connection,
     weeks: &[Week],
     mut each: impl FnMut(&str, &[Option<P>]) -> Result<(), E>,
 ) -> Result<(), E> {
-    let failed = |error: rusqlite::Error| E::from(HistoryError::from(error));
-    let columns = P::COLUMNS.join(", ");
-    let select = format!("SELECT subject, {columns} FROM {} WHERE week = ?1 ORDER BY subject", P::TABLE);
-    let mut statements: Vec<Statement<'_>> =
-        weeks.iter().map(|_| connection.prepare(&select)).collect::<Result<_, _>>().map_err(failed)?;
-    let mut cursors = Vec::with_capacity(weeks.len());
-    for (statement, week) in statements.iter_mut().zip(weeks) {
-        cursors.push(Cursor::open(statement, *week).map_err(failed)?);
-    }
-    let mut subjects =
-        connection.prepare("SELECT id FROM subject WHERE number = ?1 AND kind = ?2").map_err(failed)?;
+    let statements: Result<Vec<Statement<'_>>, _> =
+        weeks.iter().map(|_| connection.prepare(BLOCKS)).collect();
+    let mut statements = statements.map_err(HistoryError::from)?;
+    let cursors: Result<Vec<Cursor<'_, P>>, HistoryError> =
+        statements.iter_mut().zip(weeks).map(|(statement, week)| Cursor::open(statement, *week)).collect();
+    let mut cursors = cursors?;
+    let mut id = String::new();
     let mut points: Vec<Option<P>> = Vec::with_capacity(weeks.len());
-    while let Some(subject) = cursors.iter().filter_map(Cursor::subject).min() {
+    while let Some(next) = cursors.iter().filter_map(|cursor| cursor.reader.id()).min() {
+        next.clone_into(&mut id);
         points.clear();
         for cursor in &mut cursors {
-            points.push(cursor.take(subject).map_err(failed)?);
+            points.push(cursor.take(&id)?);
         }
-        let id: String =
-            subjects.query_row(params![subject, P::KIND], |row| row.get(0)).map_err(|error| match error {
-                rusqlite::Error::QueryReturnedNoRows => {
-                    HistoryError::Damaged(format!("a row of {} is of nobody", P::TABLE)).into()
-                }
-                error => failed(error),
-            })?;
         each(&id, &points)?;
     }
     Ok(())
 }
 
-/// One week's rows, the next of them at hand.
-struct Cursor<'a, P> {
-    rows: rusqlite::Rows<'a>,
-    next: Option<(i64, P)>,
+/// Looks for single subjects in a week, by ids in rising order, and tells the points of those that the week knows. Of
+/// the week's blocks only those are read that may have one of them.
+pub(super) fn find<P: Point, I: AsRef<str>>(
+    connection: &Connection,
+    week: Week,
+    ids: &[I],
+    mut each: impl FnMut(&I, P),
+) -> Result<(), HistoryError> {
+    let mut last_before = connection.prepare_cached(LAST_BLOCK)?;
+    let mut reader = Reader::<P>::new(week);
+    for id in ids {
+        if !reader.reach(id.as_ref())? {
+            let mut rows = last_before.query(params![number_of(week), P::KIND, id.as_ref()])?;
+            let Some(row) = rows.next()? else { continue };
+            reader = Reader::new(week);
+            reader.begin(row)?;
+            reader.reach(id.as_ref())?;
+        }
+        if reader.id() == Some(id.as_ref()) {
+            each(id, P::of(reader.cells));
+        }
+    }
+    Ok(())
+}
+
+/// A week's blocks of a kind.
+const BLOCKS: &str =
+    "SELECT first, entries, block FROM series_block WHERE week = ?1 AND kind = ?2 ORDER BY first";
+/// The one that has an id, if any has it.
+const LAST_BLOCK: &str = "SELECT first, entries, block FROM series_block WHERE week = ?1 AND kind = ?2 AND first <= ?3 \
+     ORDER BY first DESC LIMIT 1";
+
+/// A week's entries, one of them at hand.
+struct Reader<P: Point> {
+    week: Week,
+    decoder: Decoder,
+    cells: P::Cells,
+    is_at_entry: bool,
+}
+
+impl<P: Point> Reader<P> {
+    fn new(week: Week) -> Self {
+        Self { week, decoder: Decoder::default(), cells: P::Cells::default(), is_at_entry: false }
+    }
+
+    /// Begins a block: first id, number of entries, entries.
+    fn begin(&mut self, row: &Row<'_>) -> Result<(), HistoryError> {
+        let first = row.get_ref(0)?.as_str().map_err(|error| self.damaged(error))?;
+        let block = row.get_ref(2)?.as_blob().map_err(|error| self.damaged(error))?;
+        self.decoder.begin(first, row.get(1)?, block).map_err(|flaw| self.damaged(flaw))
+    }
+
+    /// Goes to the block's next entry; not so at its end.
+    fn advance(&mut self) -> Result<bool, HistoryError> {
+        let is_at_entry = self.decoder.next(self.cells.as_mut());
+        self.is_at_entry = is_at_entry.map_err(|flaw| self.damaged(flaw))?;
+        Ok(self.is_at_entry)
+    }
+
+    /// Goes to the block's first entry from an id on; not so if it has none.
+    fn reach(&mut self, id: &str) -> Result<bool, HistoryError> {
+        while self.id().is_none_or(|at| at < id) {
+            if !self.advance()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The id of the entry at hand.
+    fn id(&self) -> Option<&str> {
+        self.is_at_entry.then(|| self.decoder.id())
+    }
+
+    fn damaged(&self, why: impl fmt::Display) -> HistoryError {
+        let id = self.decoder.id();
+        HistoryError::Damaged(format!("a block of {} of {}, at or behind {id:?}: {why}", P::NAME, self.week))
+    }
+}
+
+/// One week's blocks, the next entry at hand.
+struct Cursor<'a, P: Point> {
+    blocks: Rows<'a>,
+    reader: Reader<P>,
 }
 
 impl<'a, P: Point> Cursor<'a, P> {
-    fn open(statement: &'a mut Statement<'_>, week: Week) -> rusqlite::Result<Self> {
-        let mut cursor = Self { rows: statement.query([number_of(week)])?, next: None };
+    fn open(statement: &'a mut Statement<'_>, week: Week) -> Result<Self, HistoryError> {
+        let blocks = statement.query(params![number_of(week), P::KIND])?;
+        let mut cursor = Self { blocks, reader: Reader::new(week) };
         cursor.advance()?;
         Ok(cursor)
     }
 
-    fn advance(&mut self) -> rusqlite::Result<()> {
-        self.next = self
-            .rows
-            .next()?
-            .map(|row| Ok::<_, rusqlite::Error>((row.get(0)?, P::read(row, 1)?)))
-            .transpose()?;
+    fn advance(&mut self) -> Result<(), HistoryError> {
+        while !self.reader.advance()? {
+            let Some(row) = self.blocks.next()? else { break };
+            self.reader.begin(row)?;
+        }
         Ok(())
     }
 
-    fn subject(&self) -> Option<i64> {
-        self.next.as_ref().map(|(subject, _)| *subject)
-    }
-
     /// The subject's point, if it is the next.
-    fn take(&mut self, subject: i64) -> rusqlite::Result<Option<P>> {
-        if self.subject() != Some(subject) {
+    fn take(&mut self, id: &str) -> Result<Option<P>, HistoryError> {
+        if self.reader.id() != Some(id) {
             return Ok(None);
         }
-        let taken = self.next.take().map(|(_, point)| point);
+        let taken = P::of(self.reader.cells);
         self.advance()?;
-        Ok(taken)
+        Ok(Some(taken))
     }
 }

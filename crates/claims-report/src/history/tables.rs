@@ -234,8 +234,8 @@ impl Tables {
         series::walk(&self.connection, weeks, each)
     }
 
-    /// Tells the numbers of each asset in these weeks, one asset after the other in no order that means anything, with
-    /// a point for each of the weeks in the order given, none for one without numbers of it. An error of `each` ends
+    /// Tells the numbers of each asset in these weeks, one asset after the other in the order of their ids, with a
+    /// point for each of the weeks in the order given, none for one without numbers of it. An error of `each` ends
     /// the walk. Memory grows with the number of weeks alone.
     pub fn asset_series<E: From<HistoryError>>(
         &self,
