@@ -48,8 +48,8 @@ use tables::WholeWeek;
 const DATABASE: &str = "claims-report/history/history.sqlite";
 /// The folder of whole weeks.
 const WEEKS: &str = "claims-report/history/weeks/";
-/// The SHA-256 that ends a kept week.
-const SHA256_BYTES: usize = 32;
+/// The hash that ends a kept week.
+const HASH_BYTES: usize = 32;
 
 /// Why the tables do not answer.
 #[derive(Debug, thiserror::Error)]
@@ -249,7 +249,7 @@ impl History {
             return Ok(None);
         }
         let recalled = tokio::task::spawn_blocking(move || {
-            let recalled = recall_from(&path, week, &whole.sha256);
+            let recalled = recall_from(&path, week, &whole.hash);
             std::fs::remove_file(&path)?;
             Ok::<_, io::Error>(recalled)
         });
@@ -286,8 +286,8 @@ impl History {
         // The file is written beside the rows: either takes a second for a million videos.
         self.ask(move |tables| tables.record(&entry)).await?;
         if let Some(keeping) = keeping {
-            let (path, sha256) = keeping.await?.context("the whole week")?;
-            let whole = WholeWeek { object, sha256 };
+            let (path, hash) = keeping.await?.context("the whole week")?;
+            let whole = WholeWeek { object, hash };
             let named = whole.clone();
             self.ask(move |tables| tables.name_whole(week, &named)).await?;
             self.waiting.retain(|(other, _)| other.object != whole.object);
@@ -344,17 +344,17 @@ impl History {
     }
 }
 
-/// Writes a week to a temporary file, and gives the SHA-256 at its end.
+/// Writes a week to a temporary file, and gives the hash at its end.
 fn keep(snapshot: &Snapshot) -> io::Result<(TempPath, String)> {
     let mut file = snapshot.keep(tempfile::NamedTempFile::new()?)?;
     file.flush()?;
-    let sha256 = last_bytes(file.as_file_mut())?;
-    Ok((file.into_temp_path(), sha256))
+    let hash = last_bytes(file.as_file_mut())?;
+    Ok((file.into_temp_path(), hash))
 }
 
-fn recall_from(path: &Path, week: Week, sha256: &str) -> Result<Snapshot, KeptError> {
+fn recall_from(path: &Path, week: Week, hash: &str) -> Result<Snapshot, KeptError> {
     let mut file = std::fs::File::open(path)?;
-    if last_bytes(&mut file)? != sha256 {
+    if last_bytes(&mut file)? != hash {
         return Err(KeptError::Damaged("it is not the week that the history names"));
     }
     file.rewind()?;
@@ -362,10 +362,10 @@ fn recall_from(path: &Path, week: Week, sha256: &str) -> Result<Snapshot, KeptEr
     if snapshot.week == week { Ok(snapshot) } else { Err(KeptError::Damaged("it is another week")) }
 }
 
-/// The SHA-256 that ends a kept week, in hex.
+/// The hash that ends a kept week, in hex.
 fn last_bytes(file: &mut std::fs::File) -> io::Result<String> {
-    let mut bytes = [0; SHA256_BYTES];
-    let end = i64::try_from(SHA256_BYTES).unwrap_or_default();
+    let mut bytes = [0; HASH_BYTES];
+    let end = i64::try_from(HASH_BYTES).unwrap_or_default();
     file.seek(SeekFrom::End(-end))?;
     file.read_exact(&mut bytes)?;
     Ok(hex::encode(bytes))

@@ -54,7 +54,7 @@ impl Tables {
             clear(&transaction, i64::MIN, number_of(oldest) - 1)?;
         }
         transaction.execute(
-            "UPDATE week SET object = NULL, sha256 = NULL \
+            "UPDATE week SET object = NULL, hash = NULL \
              WHERE week NOT IN (SELECT week FROM week ORDER BY week DESC LIMIT ?1)",
             [WHOLE_WEEKS],
         )?;
@@ -65,8 +65,8 @@ impl Tables {
     /// Says where the whole of a week that is recorded lies.
     pub(super) fn name_whole(&mut self, week: Week, whole: &WholeWeek) -> Result<(), HistoryError> {
         self.connection.execute(
-            "UPDATE week SET object = ?2, sha256 = ?3 WHERE week = ?1",
-            params![number_of(week), whole.object, whole.sha256],
+            "UPDATE week SET object = ?2, hash = ?3 WHERE week = ?1",
+            params![number_of(week), whole.object, whole.hash],
         )?;
         Ok(())
     }

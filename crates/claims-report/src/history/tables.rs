@@ -36,8 +36,8 @@ pub struct Tables {
 pub(super) struct WholeWeek {
     /// The object's name in its folder.
     pub object: String,
-    /// The SHA-256 that ends it, in hex.
-    pub sha256: String,
+    /// The hash that ends it, in hex.
+    pub hash: String,
 }
 
 impl Tables {
@@ -268,9 +268,9 @@ impl Tables {
         let found = self
             .connection
             .query_row(
-                "SELECT object, sha256 FROM week WHERE week = ?1 AND object IS NOT NULL",
+                "SELECT object, hash FROM week WHERE week = ?1 AND object IS NOT NULL",
                 [number_of(week)],
-                |row| Ok(WholeWeek { object: row.get(0)?, sha256: row.get(1)? }),
+                |row| Ok(WholeWeek { object: row.get(0)?, hash: row.get(1)? }),
             )
             .optional()?;
         Ok(found)

@@ -25,7 +25,7 @@ pub use error::{StoreError, was_replaced};
 pub use read::{ObjectReader, open_read};
 pub use s3::Bucket;
 
-/// What identifies one version of an object: S3's own, or the SHA-256 of the content in a directory.
+/// What identifies one version of an object: S3's own, or the BLAKE3 of the content in a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ETag(String);
 

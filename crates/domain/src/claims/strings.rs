@@ -107,6 +107,29 @@ impl Strings {
         slice(&self.bytes, &self.ends, text)
     }
 
+    /// Some of the texts in the order of their bytes, each once.
+    pub fn ranked(&self, some: impl Iterator<Item = Text>) -> Ranked<'_> {
+        let mut numbers = vec![NOT_RANKED; self.ends.len()];
+        let mut some: Vec<(&str, Text)> = some
+            .filter(|text| {
+                let number = numbers.get_mut(text.position());
+                number.is_some_and(|number| std::mem::replace(number, 0) == NOT_RANKED)
+            })
+            .map(|text| (self.get(text), text))
+            .collect();
+        some.sort_unstable_by_key(|(text, _)| *text);
+        let mut texts: Vec<&str> = Vec::new();
+        for (text, kept) in some {
+            if texts.last() != Some(&text) {
+                texts.push(text);
+            }
+            if let Some(number) = numbers.get_mut(kept.position()) {
+                *number = u32::try_from(texts.len() - 1).unwrap_or(NOT_RANKED);
+            }
+        }
+        Ranked { texts, numbers }
+    }
+
     /// Of two texts of one thing the one that stands: the first in the order of their bytes that is not empty, so that
     /// the order of rows does not matter.
     pub fn first_of(&self, a: Text, b: Text) -> Text {
@@ -121,6 +144,25 @@ impl Strings {
                 }
             }
         }
+    }
+}
+
+/// Texts in the order of their bytes, each once.
+#[derive(Debug)]
+pub struct Ranked<'a> {
+    /// The texts.
+    pub texts: Vec<&'a str>,
+    // The place of each text of the whole in `texts`.
+    numbers: Vec<u32>,
+}
+
+/// The number of a text that is not among the ranked ones.
+const NOT_RANKED: u32 = u32::MAX;
+
+impl Ranked<'_> {
+    /// The place of a text among them; none where it is not.
+    pub fn number(&self, text: Text) -> Option<u32> {
+        self.numbers.get(text.position()).copied().filter(|number| *number != NOT_RANKED)
     }
 }
 
@@ -171,6 +213,23 @@ mod tests {
             let kept = strings.keep(&bytes);
             let whole = String::from_utf8_lossy(&bytes);
             prop_assert_eq!(strings.get(kept), cut(&whole));
+        }
+
+        #[test]
+        fn ranked_texts_are_in_order_and_found_by_their_place(texts in prop::collection::vec("[ab]{0,3}", 0..20)) {
+            let mut strings = Strings::default();
+            let mut kept: Vec<Text> = texts.iter().map(|text| strings.keep(text.as_bytes())).collect();
+            strings.close();
+            // Kept twice now.
+            kept.extend(texts.iter().step_by(2).map(|text| strings.keep(text.as_bytes())));
+            let others: Vec<Text> = texts.iter().map(|text| strings.keep(format!("c{text}").as_bytes())).collect();
+            let ranked = strings.ranked(kept.iter().copied());
+            prop_assert!(ranked.texts.is_sorted_by(|one, other| one < other));
+            for text in kept {
+                let number = ranked.number(text).unwrap() as usize;
+                prop_assert_eq!(ranked.texts[number], strings.get(text));
+            }
+            prop_assert!(others.into_iter().all(|text| ranked.number(text).is_none()));
         }
 
         #[test]

@@ -10,3 +10,6 @@ CREATE TABLE series_block (
     block BLOB NOT NULL,
     PRIMARY KEY (week, kind, first)
 ) STRICT;
+
+-- What ends a whole week is no SHA-256 any more, but in the weeks that were kept before.
+ALTER TABLE week RENAME COLUMN sha256 TO hash;

@@ -1,11 +1,12 @@
 //! A week as the history keeps it: what the next weeks are compared with, in one stream of bytes.
 //!
 //! A line of JSON says what follows and how much of it; then come fixed-width entries, little-endian, 12 bytes a claim
-//! and 39 a video; a SHA-256 of all that ends the stream, so that a torn or changed file is refused and never read as
+//! and 39 a video; a BLAKE3 of all that ends the stream, so that a torn or changed file is refused and never read as
 //! a smaller week. Titles of videos are left out, and uploaders with few claims: they
 //! are half of a week's bytes, and nothing compares them.
 
 use std::io::{self, Read, Write};
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -16,12 +17,16 @@ use super::lengths::{LengthCounts, STEP_COUNT};
 use super::state::{
     AssetState, ChannelState, Known, ReferenceState, ReportFacts, Snapshot, UploaderState, VideoState,
 };
-use crate::claims::strings::{MAX_TEXT_BYTES, Strings, Text};
+use crate::claims::strings::{MAX_TEXT_BYTES, Ranked, Strings, Text};
 use crate::claims::week::Week;
 use crate::id::{AssetId, ChannelId, VideoId};
 
 /// The version of the form; another one is refused, since guessing would compare with wrong numbers.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+/// The version before, which is read and no longer written: it ends with a SHA-256, whose sum took more time than all
+/// else about a week of a hundred megabytes.
+const WITH_SHA256: u32 = 1;
 
 /// From this many claims on an uploader is kept: one with fewer has no habit that a week could be held against, and
 /// nearly all of millions have fewer.
@@ -79,7 +84,7 @@ impl Snapshot {
             version: VERSION,
             week: self.week,
             reports,
-            strings: count(texts.len()),
+            strings: count(texts.texts.len()),
             assets: count(self.assets.len()),
             channels: count(self.channels.len()),
             uploaders: count(uploaders.len()),
@@ -87,19 +92,16 @@ impl Snapshot {
             references: count(self.references.len()),
             claims: count(self.claims.len()),
         };
-        let mut out = Out { to: io::BufWriter::with_capacity(64 * 1024, to), sum: Sum::default() };
+        let mut out = Out { to, held: Vec::with_capacity(HELD_BYTES), hash: Hash::of(VERSION) };
         let mut line = serde_json::to_vec(&head)?;
         line.push(b'\n');
         out.bytes(&line)?;
-        for text in &texts {
+        for text in &texts.texts {
             out.u32(u32::try_from(text.len()).unwrap_or_default())?;
             out.bytes(text.as_bytes())?;
         }
         // The texts are in the order of their bytes, so that the same rows in another order are kept alike.
-        let number = |text: Text| {
-            let text = self.text(text);
-            texts.binary_search(&text).ok().and_then(|index| u32::try_from(index).ok()).unwrap_or_default()
-        };
+        let number = |text: Text| texts.number(text).unwrap_or_default();
         for asset in &self.assets {
             out.asset_id(asset.id)?;
             out.bytes(&[u8::from(asset.is_reported), u8::from(asset.is_shared), asset.told])?;
@@ -150,30 +152,20 @@ impl Snapshot {
             out.bytes(&claim.key().to_le_bytes())?;
             out.u32(claim.asset_and_state)?;
         }
-        let Out { mut to, sum } = out;
-        to.write_all(&sum.finish())?;
-        to.into_inner().map_err(io::IntoInnerError::into_error)
+        out.finish()
     }
 
     /// The texts of everything but videos, each once, in the order of their bytes; the empty one is always there.
-    fn texts(&self) -> Vec<&str> {
+    fn texts(&self) -> Ranked<'_> {
         let assets = self.assets.iter().flat_map(|asset| asset_texts(&mut asset.clone()).map(|text| *text));
         let channels = self.channels.iter().map(|channel| channel.name);
         let references = self.references.iter().map(|reference| reference.id);
-        let all = assets.chain(channels).chain(references).chain([Text::EMPTY]);
-        let mut texts: Vec<&str> = all.map(|text| self.text(text)).collect();
-        texts.sort_unstable();
-        texts.dedup();
-        texts
+        self.strings.ranked(assets.chain(channels).chain(references).chain([Text::EMPTY]))
     }
 
     /// Reads a kept week. Whatever the bytes, this ends with a week that holds together or with an error.
     pub fn recall(from: impl Read) -> Result<Self, KeptError> {
-        let mut from = In { from: io::BufReader::with_capacity(64 * 1024, from), sum: Sum::default() };
-        let head = from.head()?;
-        if head.version != VERSION {
-            return Err(KeptError::OtherVersion { found: head.version });
-        }
+        let (head, mut from) = In::open(from)?;
         let mut strings = Strings::default();
         let texts = from.many(head.strings, |from| {
             let length = usize::try_from(from.u32()?).unwrap_or(usize::MAX);
@@ -182,7 +174,8 @@ impl Snapshot {
             }
             let mut bytes = [0; MAX_TEXT_BYTES];
             from.fill(&mut bytes[..length])?;
-            Ok(strings.keep(&bytes[..length]))
+            // Each stands there once, and none is looked for by its bytes.
+            Ok(strings.keep_first_alone(Text::EMPTY, &bytes[..length]))
         })?;
         let text = |number: u32| {
             let text = usize::try_from(number).ok().and_then(|number| texts.get(number)).copied();
@@ -353,40 +346,70 @@ fn reference_counts(reference: &mut ReferenceState) -> [&mut u32; 5] {
     ]
 }
 
-/// The SHA-256 of bytes that come in millions of small pieces.
-#[derive(Default)]
-struct Sum {
-    hash: Sha256,
-    held: Vec<u8>,
+/// So many bytes are hashed and written at once: they come in millions of small pieces.
+const HELD_BYTES: usize = 128 * 1024;
+
+/// The length of what a stream ends with.
+const HASH_BYTES: usize = 32;
+
+/// What a stream ends with.
+enum Hash {
+    Blake3(Box<blake3::Hasher>),
+    Sha256(Sha256),
 }
 
-impl Sum {
-    /// So many bytes are hashed at once.
-    const HELD_BYTES: usize = 16 * 1024;
-
-    fn add(&mut self, bytes: &[u8]) {
-        self.held.extend_from_slice(bytes);
-        if self.held.len() >= Self::HELD_BYTES {
-            self.hash.update(&self.held);
-            self.held.clear();
+impl Hash {
+    fn of(version: u32) -> Self {
+        match version {
+            WITH_SHA256 => Self::Sha256(Sha256::default()),
+            _ => Self::Blake3(Box::default()),
         }
     }
 
-    fn finish(mut self) -> [u8; 32] {
-        self.hash.update(&self.held);
-        self.hash.finalize().into()
+    fn add(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Blake3(hash) => {
+                hash.update(bytes);
+            }
+            Self::Sha256(hash) => hash.update(bytes),
+        }
+    }
+
+    fn finish(self) -> [u8; HASH_BYTES] {
+        match self {
+            Self::Blake3(hash) => hash.finalize().into(),
+            Self::Sha256(hash) => hash.finalize().into(),
+        }
     }
 }
 
 struct Out<W: Write> {
-    to: io::BufWriter<W>,
-    sum: Sum,
+    to: W,
+    held: Vec<u8>,
+    hash: Hash,
 }
 
 impl<W: Write> Out<W> {
     fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.sum.add(bytes);
-        self.to.write_all(bytes)
+        if self.held.len() + bytes.len() > HELD_BYTES {
+            self.pass_on()?;
+        }
+        self.held.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn pass_on(&mut self) -> io::Result<()> {
+        self.hash.add(&self.held);
+        self.to.write_all(&self.held)?;
+        self.held.clear();
+        Ok(())
+    }
+
+    fn finish(mut self) -> io::Result<W> {
+        self.pass_on()?;
+        self.to.write_all(&self.hash.finish())?;
+        self.to.flush()?;
+        Ok(self.to)
     }
 
     fn u32(&mut self, number: u32) -> io::Result<()> {
@@ -406,21 +429,56 @@ impl<W: Write> Out<W> {
 }
 
 struct In<R: Read> {
-    from: io::BufReader<R>,
-    sum: Sum,
+    from: R,
+    hash: Hash,
+    held: Box<[u8]>,
+    // What of it was read and not asked for yet.
+    left: Range<usize>,
 }
 
 impl<R: Read> In<R> {
-    fn head(&mut self) -> Result<Head, KeptError> {
+    /// Reads the first line, which says how the others are to be read.
+    fn open(from: R) -> Result<(Head, Self), KeptError> {
+        let mut from = io::BufReader::new(from);
         let mut line = Vec::new();
-        io::BufRead::read_until(&mut self.from.by_ref().take(MAX_HEAD_BYTES), b'\n', &mut line)?;
-        self.sum.add(&line);
-        serde_json::from_slice(&line).map_err(|_| KeptError::Damaged("its first line says nothing of a week"))
+        io::BufRead::read_until(&mut from.by_ref().take(MAX_HEAD_BYTES), b'\n', &mut line)?;
+        let head: Head = serde_json::from_slice(&line)
+            .map_err(|_| KeptError::Damaged("its first line says nothing of a week"))?;
+        if !matches!(head.version, VERSION | WITH_SHA256) {
+            return Err(KeptError::OtherVersion { found: head.version });
+        }
+        let mut hash = Hash::of(head.version);
+        hash.add(&line);
+        let mut room = vec![0; HELD_BYTES].into_boxed_slice();
+        let ahead = from.buffer();
+        room[..ahead.len()].copy_from_slice(ahead);
+        let left = 0..ahead.len();
+        Ok((head, Self { from: from.into_inner(), hash, held: room, left }))
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), KeptError> {
-        self.from.read_exact(bytes)?;
-        self.sum.add(bytes);
+        if self.left.len() < bytes.len() {
+            self.read_on(bytes.len())?;
+        }
+        let end = self.left.start + bytes.len();
+        bytes.copy_from_slice(&self.held[self.left.start..end]);
+        self.left.start = end;
+        Ok(())
+    }
+
+    /// Reads until there are so many bytes, which are far fewer than are held. What was asked for is hashed.
+    fn read_on(&mut self, count: usize) -> Result<(), KeptError> {
+        self.hash.add(&self.held[..self.left.start]);
+        self.held.copy_within(self.left.clone(), 0);
+        self.left = 0..self.left.len();
+        while self.left.len() < count {
+            match self.from.read(&mut self.held[self.left.end..]) {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                Ok(read) => self.left.end += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         Ok(())
     }
 
@@ -458,14 +516,15 @@ impl<R: Read> In<R> {
 
     /// The hash that was written must be that of what was read, and nothing may follow it.
     fn end(mut self) -> Result<(), KeptError> {
-        let mut written = [0; 32];
-        self.from.read_exact(&mut written)?;
-        if self.sum.finish() != written {
+        // What was asked for is hashed by this, and the hash itself is not.
+        self.read_on(HASH_BYTES)?;
+        let (written, after) = self.held[self.left].split_at(HASH_BYTES);
+        if self.hash.finish() != written {
             return Err(KeptError::Damaged("its bytes are not those that were written"));
         }
-        match self.from.read(&mut [0])? {
-            0 => Ok(()),
-            _ => Err(KeptError::Damaged("something follows its end")),
+        if !after.is_empty() || self.from.read(&mut [0])? > 0 {
+            return Err(KeptError::Damaged("something follows its end"));
         }
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::claims::movers::WeekTotals;
 use crate::claims::world::{World, any_world, catalogue, rows};
 use proptest::prelude::*;
+use sha2::{Digest as _, Sha256};
 
 /// Everything a week says, texts resolved.
 fn shown(week: &Snapshot) -> String {
@@ -271,9 +272,9 @@ fn a_kept_week_that_is_torn_or_changed_is_refused() {
 #[test]
 fn a_kept_week_of_another_form_is_named() {
     let text =
-        String::from_utf8_lossy(&kept(&small().snapshot())).replacen("\"version\":1", "\"version\":2", 1);
+        String::from_utf8_lossy(&kept(&small().snapshot())).replacen("\"version\":2", "\"version\":3", 1);
     let error = Snapshot::recall(text.as_bytes()).unwrap_err();
-    insta::assert_snapshot!(error, @"the kept week has the form 2, this program reads 1");
+    insta::assert_snapshot!(error, @"the kept week has the form 3, this program reads 2");
 }
 
 #[test]
@@ -289,6 +290,22 @@ fn an_uploader_with_many_claims_is_kept_and_one_with_a_dispute_until_the_next_we
 }
 
 proptest! {
+    #[test]
+    fn a_week_that_was_kept_with_a_sha_256_is_read(world in any_world()) {
+        let bytes = kept(&world.snapshot());
+        let (old, _) = bytes.split_at(bytes.len() - 32);
+        let mut old = String::from_utf8_lossy(&old[..12]).replace("\"version\":2", "\"version\":1").into_bytes();
+        old.extend(&bytes[12..bytes.len() - 32]);
+        let hash: [u8; 32] = Sha256::digest(&old).into();
+        old.extend(hash);
+        let back = Snapshot::recall(old.as_slice()).unwrap();
+        prop_assert_eq!(shown(&back), shown(&Snapshot::recall(bytes.as_slice()).unwrap()));
+        // A hash of the other kind is none.
+        let end = old.len() - 32;
+        old[end..].copy_from_slice(&bytes[bytes.len() - 32..]);
+        prop_assert!(Snapshot::recall(old.as_slice()).is_err());
+    }
+
     #[test]
     fn a_kept_week_comes_back_as_it_was(world in any_world(), by: u64) {
         let week = world.snapshot();
