@@ -38,6 +38,10 @@ pub fn printable(value: impl AsRef<[u8]>) -> String {
 
 /// Text of ours that may hold foreign parts, escaped alike but never shortened.
 pub fn one_line(text: &str) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        // Nearly every text, and none of it is escaped.
+        return text.to_owned();
+    }
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         push_escaped(&mut shown, character);

@@ -78,8 +78,16 @@ pub(super) struct Sheet<'a> {
     columns: u16,
     rows: u32,
     links: u32,
-    /// Whether texts are shown on several lines.
-    pub is_wrapped: bool,
+    /// Whether every cell of a column is of one kind, whose format the column has.
+    is_uniform: bool,
+}
+
+/// What all cells of a column are.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    Text,
+    Whole,
+    Signed,
 }
 
 impl<'a> Sheet<'a> {
@@ -100,7 +108,22 @@ impl<'a> Sheet<'a> {
             sheet.write_string_with_format(0, count, *title, &formats.header)?;
             count += 1;
         }
-        Ok(Self { inner: sheet, formats, columns: count, rows: 1, links: 0, is_wrapped: true })
+        Ok(Self { inner: sheet, formats, columns: count, rows: 1, links: 0, is_uniform: false })
+    }
+
+    /// Gives each column the format of its kind, in place of each cell: for a sheet of many thousand rows. Their texts are
+    /// shown on one line.
+    pub fn of_kinds(&mut self, kinds: &[Kind]) -> anyhow::Result<()> {
+        for (column, kind) in (0..self.columns).zip(kinds) {
+            let format = match kind {
+                Kind::Text => &self.formats.text,
+                Kind::Whole => &self.formats.whole,
+                Kind::Signed => &self.formats.signed,
+            };
+            self.inner.set_column_format(column, format)?;
+        }
+        self.is_uniform = true;
+        Ok(())
     }
 
     pub fn row<'c>(&mut self, cells: impl IntoIterator<Item = Cell<'c>>) -> anyhow::Result<()> {
@@ -118,7 +141,7 @@ impl<'a> Sheet<'a> {
             Cell::Empty => return Ok(()),
             Cell::Text(text) => return self.text(row, column, text),
             Cell::Link(address, label) => {
-                let url = links::known(address).filter(|_| self.links < MAX_LINKS);
+                let url = if self.links < MAX_LINKS { links::known(address) } else { None };
                 let Some(url) = url else { return self.text(row, column, label) };
                 self.links += 1;
                 self.inner.write_url_with_options(
@@ -141,15 +164,23 @@ impl<'a> Sheet<'a> {
             Cell::Amount(amount) => (float(amount)?, &formats.amount),
             Cell::Share(share) => (float(share)?, &formats.share),
         };
-        self.inner.write_number_with_format(row, column, number, format)?;
+        if self.is_uniform {
+            self.inner.write_number(row, column, number)?;
+        } else {
+            self.inner.write_number_with_format(row, column, number, format)?;
+        }
         Ok(())
     }
 
     fn text(&mut self, row: u32, column: u16, text: &str) -> anyhow::Result<()> {
         // An empty cell is no text, so that it can be filtered for.
-        if !text.is_empty() {
-            let format = if self.is_wrapped { &self.formats.long } else { &self.formats.text };
-            self.inner.write_string_with_format(row, column, shown(text), format)?;
+        if text.is_empty() {
+            return Ok(());
+        }
+        if self.is_uniform {
+            self.inner.write_string(row, column, shown(text))?;
+        } else {
+            self.inner.write_string_with_format(row, column, shown(text), &self.formats.long)?;
         }
         Ok(())
     }
