@@ -187,7 +187,7 @@ mod tests {
     fn a_thread_that_breaks_down_breaks_down_the_whole() {
         let first = std::thread::current().id();
         let _ = in_two(
-            |_: &mut ()| Ok(true),
+            |(): &mut ()| Ok(true),
             |()| assert!(std::thread::current().id() == first, "breaks down"),
             |()| {
                 std::thread::yield_now();

@@ -9,7 +9,7 @@ use dn_domain::asset_report::{AssetLine, AssetReport};
 use dn_domain::claim_report::{ClaimLine, ClaimReport};
 use dn_domain::claims::platforms::PlatformWeeks;
 use dn_domain::claims::rights::RightsBook;
-use dn_domain::claims::snapshot::{ClaimRows, Gather, Source};
+use dn_domain::claims::snapshot::{ClaimRows, Gather, Source, VideoRows};
 use dn_domain::conflict_report::{ConflictLine, ConflictReport};
 use dn_domain::platform_mapping::{AnalyticsFile, AnalyticsLine, AnalyticsRow, Mappings};
 use dn_domain::reject_sheet::RejectSheet;
@@ -213,6 +213,35 @@ macro_rules! report_rows {
     }};
 }
 
+/// The same where most of the work needs nothing but the rows, and many are taken at once.
+macro_rules! rows_at_once {
+    ($report:ident, $line:ident, $lot:ident, $source:ident, $gather:ident, $watch:ident, $take:expr) => {{
+        $gather.begin($source, &$report.missing_columns());
+        $watch.headers = $report.headers().to_vec();
+        let (columns, reader) = ($report.columns().clone(), $gather.row_reader());
+        let mut misfits = 0;
+        in_two(
+            |lot: &mut $lot| {
+                $report.next_rows(&mut lot.rows)?;
+                Ok(!lot.rows.is_empty())
+            },
+            |lot| lot.read(&columns, &reader),
+            |lot| {
+                misfits += lot.misfits();
+                $take(&mut *$gather, lot, &columns, |line, fault| match (line, fault) {
+                    ($line::Row(row), Some(fault)) => {
+                        $watch.reject(fault.line, row.fields(), fault.code, &fault.reason)
+                    }
+                    ($line::Bad(row), _) => $watch.reject(row.line(), row.cells(), row.code, &row.reason),
+                    ($line::Row(_), None) => Ok(()),
+                })?;
+                (0..lot.rows.len()).try_for_each(|_| $watch.pass())
+            },
+        )?;
+        Ok($report.check_end(misfits)?)
+    }};
+}
+
 /// Rows that are handed from thread to thread.
 #[derive(Default)]
 struct Lot {
@@ -235,45 +264,18 @@ pub(crate) fn read_report(
         }
         Source::Videos => {
             let mut report = VideoReport::open(name, text)?;
-            report_rows!(report, ReportLine, source, gather, watch, Gather::video)
+            rows_at_once!(report, ReportLine, VideoRows, source, gather, watch, Gather::videos)
         }
-        Source::Claims => read_claims(ClaimReport::open(name, text)?, gather, watch),
+        Source::Claims => {
+            let mut report = ClaimReport::open(name, text)?;
+            gather.expect_claims(watch.size_bytes.unwrap_or_default());
+            rows_at_once!(report, ClaimLine, ClaimRows, source, gather, watch, Gather::claims)
+        }
         Source::Conflicts => {
             let mut report = ConflictReport::open(name, text)?;
             report_rows!(report, ConflictLine, source, gather, watch, Gather::conflict)
         }
     }
-}
-
-/// Reads the claim report: its rows are taken many at once.
-fn read_claims(mut report: ClaimReport<Text>, gather: &mut Gather, watch: &mut Watch) -> anyhow::Result<()> {
-    gather.begin(Source::Claims, &report.missing_columns());
-    watch.headers = report.headers().to_vec();
-    let (columns, reader) = (report.columns().clone(), gather.claim_reader());
-    let (mut misfits, mut size_bytes) = (0, watch.size_bytes);
-    in_two(
-        |lot: &mut ClaimRows| {
-            report.next_rows(&mut lot.rows)?;
-            Ok(!lot.rows.is_empty())
-        },
-        |lot| lot.read(&columns, &reader),
-        |lot| {
-            misfits += lot.misfits();
-            if let Some(size_bytes) = size_bytes.take() {
-                // By the first rows; a packed report has more than this says, and then the room grows.
-                gather.expect_claims(size_bytes / lot.rows.bytes_a_row());
-            }
-            gather.claims(lot, &columns, |line, fault| match (line, fault) {
-                (ClaimLine::Row(row), Some(fault)) => {
-                    watch.reject(fault.line, row.fields(), fault.code, &fault.reason)
-                }
-                (ClaimLine::Bad(row), _) => watch.reject(row.line(), row.cells(), row.code, &row.reason),
-                (ClaimLine::Row(_), None) => Ok(()),
-            })?;
-            (0..lot.rows.len()).try_for_each(|_| watch.pass())
-        },
-    )?;
-    Ok(report.check_end(misfits)?)
 }
 
 /// Reads a platform file into the platforms' weeks.

@@ -1,6 +1,6 @@
 //! Videos and assets that are watched far beyond their habit, by the weeks of the history.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use dn_domain::claims::alert::{Alert, Kind, Subject};
 use dn_domain::claims::links;
@@ -84,7 +84,7 @@ async fn of_series(
     let believed: BTreeSet<Week> =
         known.filter(|kept| !kept.suspects.contains(&source)).map(|kept| kept.week).collect();
     let weeks: Vec<Week> = now.week.plus(-1).row_of(now.week.since(first).min(PAST_WEEKS)).collect();
-    let current = current(now, watched);
+    let mut current = current(now, watched).into_iter().peekable();
     let asked = weeks.clone();
     let panel = question
         .history
@@ -92,7 +92,9 @@ async fn of_series(
             let mut panel = Panel::new(asked.len() + 1);
             let (mut counts, mut values) = (Vec::new(), Vec::new());
             let mut add = |id: &str, past: &mut dyn Iterator<Item = Option<u64>>| {
-                let Some(now) = current.get(id) else { return };
+                // Both come in the order of ids.
+                while current.next_if(|(other, _)| **other < *id).is_some() {}
+                let Some((_, now)) = current.next_if(|(other, _)| **other == *id) else { return };
                 counts.clear();
                 counts.extend(
                     asked.iter().zip(past).map(|(week, count)| count.filter(|_| believed.contains(week))),
@@ -192,23 +194,16 @@ fn subject(now: &Snapshot, watched: Watched, id: &str) -> Option<(Subject, Optio
     }
 }
 
-/// This week's series: those that are watched most.
-fn current(now: &Snapshot, watched: Watched) -> HashMap<Box<str>, Now> {
-    let videos = || {
-        now.videos.iter().filter_map(|video| {
-            let channel = now.channel_at(video.channel).map(|channel| channel.id);
-            Some((video.id.as_str(), Now { channel, count: video.views.get()? }))
-        })
-    };
+/// This week's series: those that are watched most, in the order of their ids.
+fn current(now: &Snapshot, watched: Watched) -> Vec<(Box<str>, Now)> {
+    let videos = || now.videos.iter().filter_map(|video| Some((video, video.views.get()?)));
     let assets = || {
-        now.assets.iter().filter(|asset| asset.is_reported).filter_map(|asset| {
-            let count = asset.daily_views.get()?.saturating_mul(7);
-            Some((asset.id.as_str(), Now { channel: asset.channel, count }))
-        })
+        let reported = now.assets.iter().filter(|asset| asset.is_reported);
+        reported.filter_map(|asset| Some((asset, asset.daily_views.get()?.saturating_mul(7))))
     };
     let mut counts: Vec<u64> = match watched {
-        Watched::Videos => videos().map(|(_, now)| now.count).collect(),
-        Watched::Assets => assets().map(|(_, now)| now.count).collect(),
+        Watched::Videos => videos().map(|(_, count)| count).collect(),
+        Watched::Assets => assets().map(|(_, count)| count).collect(),
     };
     // The count below which a series is not among those that are watched most.
     let least = if counts.len() > MAX_SERIES {
@@ -219,9 +214,19 @@ fn current(now: &Snapshot, watched: Watched) -> HashMap<Box<str>, Now> {
         0
     };
     drop(counts);
-    let among = |(id, now): (&str, Now)| (now.count >= least).then(|| (id.into(), now));
     match watched {
-        Watched::Videos => videos().filter_map(among).take(MAX_SERIES).collect(),
-        Watched::Assets => assets().filter_map(among).take(MAX_SERIES).collect(),
+        Watched::Videos => videos()
+            .filter(|(_, count)| *count >= least)
+            .map(|(video, count)| {
+                let channel = now.channel_at(video.channel).map(|channel| channel.id);
+                (video.id.as_str().into(), Now { channel, count })
+            })
+            .take(MAX_SERIES)
+            .collect(),
+        Watched::Assets => assets()
+            .filter(|(_, count)| *count >= least)
+            .map(|(asset, count)| (asset.id.as_str().into(), Now { channel: asset.channel, count }))
+            .take(MAX_SERIES)
+            .collect(),
     }
 }

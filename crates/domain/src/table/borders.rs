@@ -38,7 +38,9 @@ impl Borders {
     /// Puts others in their place. A record has at most [`super::MAX_RECORD_BYTES`].
     pub fn set(&mut self, ends: &[usize]) {
         self.clear();
-        ends.iter().for_each(|end| self.push(*end));
+        for end in ends {
+            self.push(*end);
+        }
     }
 
     /// Adds an end.

@@ -60,7 +60,7 @@ impl Rows {
     /// Finds the cells of the rows, and says how many rows have a wrong number of them. Until then no row can be had.
     pub fn split(&mut self) -> u64 {
         let mut misfits = 0;
-        for mark in self.marks.iter_mut() {
+        for mark in &mut self.marks {
             if mark.ends.is_empty() {
                 let line = self.bytes.get(mark.bytes.clone()).unwrap_or_default();
                 let start = self.borders.len();

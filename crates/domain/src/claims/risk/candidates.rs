@@ -44,7 +44,10 @@ pub struct Candidate {
 /// ones whatever their order.
 #[derive(Debug, Clone)]
 pub struct Candidates {
-    weights: Weights,
+    /// How likely a dispute is by the number of the reasons: of claims that a match made, and of those that somebody did.
+    probabilities: [Vec<f64>; 2],
+    /// The highest of them.
+    most: f64,
     week: Week,
     /// By what is at stake, in the order of its bits, which is that of numbers not below nothing.
     heap: BinaryHeap<Reverse<(u64, Candidate)>>,
@@ -55,15 +58,33 @@ pub struct Candidates {
 impl Candidates {
     /// None so far of a week; `weights` say which row says more.
     pub fn new(weights: Weights, week: Week) -> Self {
-        Self { weights, week, heap: BinaryHeap::new(), drawn: BinaryHeap::new() }
+        let probabilities = [false, true]
+            .map(|is_manual| Signs::all().map(|signs| weights.probability(is_manual, signs)).collect());
+        let most = probabilities.iter().flatten().copied().fold(0.0, f64::max);
+        Self { probabilities, most, week, heap: BinaryHeap::new(), drawn: BinaryHeap::new() }
     }
 
     /// Whether a claim by its fingerprint, on a video with so many views a day at most, can be among them at all: most
     /// claims need no closer look.
     pub fn may_take(&self, views_a_day: u64, key: u64) -> bool {
+        self.may_rank(views_a_day, self.most) || self.may_draw(key)
+    }
+
+    /// The same once its reasons are known.
+    pub fn may_take_with(&self, views_a_day: u64, is_manual: bool, signs: Signs, key: u64) -> bool {
+        self.may_rank(views_a_day, self.probability(is_manual, signs)) || self.may_draw(key)
+    }
+
+    fn may_rank(&self, views_a_day: u64, probability: f64) -> bool {
         let is_full = self.heap.len() >= KEPT_CANDIDATES;
         let least = self.heap.peek().map_or(0, |Reverse((least, _))| *least);
-        (views_a_day > 0 && (!is_full || stake(views_a_day, 1.0) >= least)) || self.may_draw(key)
+        views_a_day > 0 && (!is_full || stake(views_a_day, probability) >= least)
+    }
+
+    fn probability(&self, is_manual: bool, signs: Signs) -> f64 {
+        let [automatic, manual] = &self.probabilities;
+        let of = if is_manual { manual } else { automatic };
+        of.get(signs.number()).copied().unwrap_or_default()
     }
 
     fn may_draw(&self, key: u64) -> bool {
@@ -84,7 +105,7 @@ impl Candidates {
         if candidate.views_a_day == 0 {
             return;
         }
-        let probability = self.weights.probability(candidate.is_manual, candidate.signs);
+        let probability = self.probability(candidate.is_manual, candidate.signs);
         let ranked = Candidate { is_drawn: false, is_ranked: true, ..candidate };
         let entry = Reverse((stake(ranked.views_a_day, probability), ranked));
         if self.heap.len() < KEPT_CANDIDATES {

@@ -123,6 +123,16 @@ impl Signs {
         Sign::ALL.into_iter().filter(move |sign| self.has(*sign))
     }
 
+    /// All sets of reasons there are, each at its [`Self::number`].
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        (0..1 << Sign::ALL.len()).map(Self)
+    }
+
+    /// A number below that of all sets.
+    pub(super) fn number(self) -> usize {
+        usize::from(self.0)
+    }
+
     fn bit(sign: Sign) -> u16 {
         Sign::ALL.iter().position(|one| *one == sign).map_or(0, |place| 1 << place)
     }

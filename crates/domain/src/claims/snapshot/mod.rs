@@ -24,7 +24,7 @@ mod tests;
 
 pub use claim_state::{ClaimEntry, ClaimState, OpenClaim, OpenStatus};
 pub use database::DatabaseVideos;
-pub use gather::{Both, ClaimReader, ClaimRows, Gather, InTurn, Source};
+pub use gather::{Both, ClaimRows, Gather, InTurn, RowReader, Source, VideoRows};
 pub use kept::{KEPT_CLAIMS, KeptError};
 pub use lengths::{LengthCounts, SHORT_MATCH_SECONDS};
 pub(in crate::claims) use lookup::claim_key;

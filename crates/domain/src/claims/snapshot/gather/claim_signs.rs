@@ -50,8 +50,8 @@ pub(super) enum Origin {
 
 impl Origin {
     pub fn of(row: &ClaimRow<'_>) -> Self {
-        let origin = row.cell(ClaimColumn::Origin).to_ascii_uppercase();
-        let says = |word: &[u8]| memchr::memmem::find(&origin, word).is_some();
+        let origin = row.cell(ClaimColumn::Origin);
+        let says = |word: &[u8]| origin.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
         if says(b"UPLOAD") {
             Self::Upload
         } else if says(b"MANUAL") || says(b"DESCRIPTIVE") {

@@ -5,6 +5,7 @@
 //! back to the machine when it is done with: the week before is recalled into the room that it leaves.
 
 use super::super::claim_state::ClaimEntry;
+use super::Both;
 
 /// A claim while rows come: with part of its row's fingerprint, by which a repeated row is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,9 @@ const FREE: GatheredClaim = GatheredClaim { key: 0, row: 0, asset_and_state: u32
 /// So many places are tried where a claim belongs; then the search goes on where its row belongs. So a report that has
 /// one claim in a million rows is no slower than another.
 const NEAR: usize = 64;
+
+/// So many parts the claims are sorted in.
+const PARTS: usize = 256;
 
 /// The claims of a week.
 #[derive(Default)]
@@ -61,12 +65,13 @@ impl ClaimTable {
     /// The claims by their keys, `change`d: of rows that disagree about one claim the first by `order` stands.
     pub fn into_sorted<O: Ord>(
         self,
+        both: &impl Both,
         change: impl Fn(ClaimEntry) -> ClaimEntry,
-        order: impl Fn(&ClaimEntry) -> O,
+        order: impl Fn(&ClaimEntry) -> O + Sync,
     ) -> Vec<ClaimEntry> {
         // First by the first byte of the keys, whose parts then fit into a core's cache while they are sorted.
         let part = |key: u64| usize::try_from(key >> 56).unwrap_or_default();
-        let mut ends = [0_usize; 256];
+        let mut ends = [0_usize; PARTS];
         let taken = || self.places.iter().filter(|claim| **claim != FREE);
         for claim in taken() {
             ends[part(claim.key)] += 1;
@@ -84,12 +89,17 @@ impl ClaimTable {
             *next += 1;
         }
         drop(self.places);
-        let mut start = 0;
-        for end in ends {
-            if let Some(part) = sorted.get_mut(start..end) {
+        let sort = |mut claims: &mut [ClaimEntry], parts: &[usize], mut start: usize| {
+            for end in parts {
+                let Some((part, rest)) = claims.split_at_mut_checked(end - start) else { return };
                 part.sort_unstable_by(|a, b| a.key().cmp(&b.key()).then_with(|| order(a).cmp(&order(b))));
+                (claims, start) = (rest, *end);
             }
-            start = end;
+        };
+        let (low, high) = ends.split_at(PARTS / 2);
+        let middle = low.last().copied().unwrap_or_default();
+        if let Some((first, second)) = sorted.split_at_mut_checked(middle) {
+            both.both(|| sort(first, low, 0), || sort(second, high, middle));
         }
         sorted.dedup_by_key(|claim| claim.key());
         sorted
@@ -142,6 +152,7 @@ fn far_home(claim: GatheredClaim, places: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::InTurn;
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
@@ -159,7 +170,7 @@ mod tests {
         assert!((0..100_000).step_by(997).all(|row| !table.insert(claim(u64::MAX / 3, row))));
         let longest = table.places.chunk_by(|a, b| (*a == FREE) == (*b == FREE)).map(<[_]>::len).max();
         assert!(longest.unwrap() < 2_000, "{longest:?} places in a row");
-        assert_eq!(table.into_sorted(|claim| claim, ClaimEntry::asset).len(), 1);
+        assert_eq!(table.into_sorted(&InTurn, |claim| claim, ClaimEntry::asset).len(), 1);
     }
 
     proptest! {
@@ -179,7 +190,7 @@ mod tests {
                 prop_assert_eq!(table.insert(claim(key, row)), is_new);
             }
             let found: Vec<(u64, u32)> = table
-                .into_sorted(|claim| claim, ClaimEntry::asset)
+                .into_sorted(&InTurn, |claim| claim, ClaimEntry::asset)
                 .iter()
                 .map(|claim| (claim.key(), claim.asset().unwrap()))
                 .collect();

@@ -1,9 +1,7 @@
 //! Rows of the claim report.
 
-use std::hash::BuildHasher as _;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 
-use hashbrown::DefaultHashBuilder;
 use jiff::civil::Date;
 
 use super::super::claim_state::{ClaimEntry, ClaimState, OpenClaim, OpenStatus};
@@ -14,7 +12,7 @@ use super::assets::OwnTexts;
 use super::claim_signs::{Origin, age_days, signs};
 use super::claim_table::GatheredClaim;
 use super::entries::{at, at_mut};
-use super::{Gather, MAX_OPEN_CLAIMS, Place, Source, add};
+use super::{Gather, MAX_OPEN_CLAIMS, Place, ROWS_AT_ONCE, RowReader, Source, add};
 use crate::calendar;
 use crate::claim_report::{ClaimColumn, ClaimColumns, ClaimLine, ClaimRow};
 use crate::claims::risk::Candidate;
@@ -27,29 +25,20 @@ use crate::table::Rows;
 /// Room is made for so many claims at most before they are seen: a guess must not take all memory.
 const MAX_EXPECTED_CLAIMS: u64 = 6_000_000;
 
-/// So many rows take each step together.
-const ROWS_AT_ONCE: usize = 64;
-
 impl Gather {
     /// Takes a row of the claim report.
     pub fn claim(&mut self, row: &ClaimRow<'_>) -> Result<(), RowFault> {
         let mut references = Vec::new();
         let print = row.fields().fingerprint();
-        let read = PendingClaim::read(0, row, print, &self.claim_reader(), &mut references);
+        let read = PendingClaim::read(0, row, print, &self.row_reader(), &mut references);
         let mut claim = self.counted(Source::Claims, print, read)?;
-        self.take(std::slice::from_mut(&mut claim), &references, &|_| Some(*row));
+        self.take_claims(std::slice::from_mut(&mut claim), &references, &|_| Some(*row));
         Ok(())
     }
 
-    /// By what [`ClaimRows`] are read for this week.
-    pub fn claim_reader(&self) -> ClaimReader {
-        ClaimReader { days: self.days.clone(), hasher: self.hasher.clone() }
-    }
-
-    /// Makes room for a report of so many rows, a guess that need not hold.
-    pub fn expect_claims(&mut self, rows: u64) {
-        let rows = rows.min(MAX_EXPECTED_CLAIMS);
-        self.claims.expect(usize::try_from(rows).unwrap_or_default());
+    /// Says how large a claim report is, packed or not: by its first rows room is made for its claims.
+    pub fn expect_claims(&mut self, bytes: u64) {
+        self.claim_bytes = Some(bytes);
     }
 
     /// Takes rows of the claim report that were read at once by these columns; `refuse` is told of those that cannot be
@@ -64,12 +53,12 @@ impl Gather {
         mut refuse: impl FnMut(ClaimLine<'_>, Option<&RowFault>) -> Result<(), E>,
     ) -> Result<(), E> {
         let ClaimRows { rows, claims, references, refused, fingerprint, .. } = read;
-        let count = |count: usize| u64::try_from(count).unwrap_or_default();
-        let facts = self.reports.entry(Source::Claims).or_default();
-        facts.rows += count(rows.len());
-        facts.fingerprint = facts.fingerprint.wrapping_add(*fingerprint);
-        facts.used += count(claims.len());
-        facts.rejected += count(refused.len());
+        if let Some(bytes) = self.claim_bytes.take() {
+            // A packed report has more than this says, and then the room grows.
+            let count = (bytes / rows.bytes_a_row()).min(MAX_EXPECTED_CLAIMS);
+            self.claims.expect(usize::try_from(count).unwrap_or_default());
+        }
+        self.count_rows(Source::Claims, rows.len(), claims.len(), *fingerprint);
         for (index, fault) in refused.iter() {
             if let Some(line) = columns.line(rows, *index) {
                 refuse(line, fault.as_ref())?;
@@ -80,12 +69,12 @@ impl Gather {
             _ => None,
         };
         for claims in claims.chunks_mut(ROWS_AT_ONCE) {
-            self.take(claims, references, &row);
+            self.take_claims(claims, references, &row);
         }
         Ok(())
     }
 
-    fn take<'a>(
+    fn take_claims<'a>(
         &mut self,
         claims: &mut [PendingClaim],
         references: &[NamedReference],
@@ -251,9 +240,13 @@ impl Gather {
         if origin == Origin::Upload {
             return;
         }
-        let Ok(claim_id) = row.claim_id() else { return };
         let is_partner = self.partners.contains(&claim.channel);
         let signs = signs(&row, claim.created, sunday, claim.is_short(), is_partner);
+        let is_manual = origin == Origin::Manual;
+        if !candidates.may_take_with(views_a_day, is_manual, signs, claim.key) {
+            return;
+        }
+        let Ok(claim_id) = row.claim_id() else { return };
         let candidate = Candidate {
             claim_id,
             asset: claim.asset,
@@ -261,7 +254,7 @@ impl Gather {
             channel_id: claim.channel,
             views_a_day,
             signs,
-            is_manual: origin == Origin::Manual,
+            is_manual,
             is_ranked: false,
             is_drawn: false,
         };
@@ -335,13 +328,6 @@ fn references<'a>(row: &ClaimRow<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a
     ids.map(<[u8]>::trim_ascii).filter(|id| !id.is_empty())
 }
 
-/// What it takes to read rows of a week's claim report apart from the week.
-#[derive(Debug, Clone)]
-pub struct ClaimReader {
-    days: RangeInclusive<Date>,
-    hasher: DefaultHashBuilder,
-}
-
 /// Rows of the claim report with all that can be said of them without looking at others: the half of the work that
 /// other threads may do.
 #[derive(Default)]
@@ -361,7 +347,7 @@ pub struct ClaimRows {
 
 impl ClaimRows {
     /// Reads what the rows say, once they are filled.
-    pub fn read(&mut self, columns: &ClaimColumns, reader: &ClaimReader) {
+    pub fn read(&mut self, columns: &ClaimColumns, reader: &RowReader) {
         self.claims.clear();
         self.references.clear();
         self.refused.clear();
@@ -428,7 +414,7 @@ impl PendingClaim {
         index: usize,
         row: &ClaimRow<'_>,
         print: u64,
-        reader: &ClaimReader,
+        reader: &RowReader,
         named: &mut Vec<NamedReference>,
     ) -> Result<Self, RowFault> {
         let place = Place(row.record(), row.line());
@@ -442,12 +428,12 @@ impl PendingClaim {
             key: fingerprint(place.id("claim_id", row.claim_id_bytes())?),
             row: u32::try_from(print >> 32).unwrap_or_default(),
             channel,
-            channel_hash: reader.hasher.hash_one(channel),
+            channel_hash: reader.hash(channel),
             asset_id: match row.asset_id_bytes() {
                 b"" => None,
                 cell => {
                     let id = place.id("asset_id", AssetId::parse_bytes(cell))?;
-                    Some((id, reader.hasher.hash_one(id)))
+                    Some((id, reader.hash(id)))
                 }
             },
             views: number("views", ClaimColumn::Views)?,
@@ -463,7 +449,7 @@ impl PendingClaim {
         };
         for reference in references(row) {
             let print = fingerprint(reference);
-            named.push(NamedReference { print, hash: reader.hasher.hash_one(print) });
+            named.push(NamedReference { print, hash: reader.hash(print) });
         }
         claim.references.end = named.len();
         Ok(claim)

@@ -9,7 +9,7 @@ use super::{Gather, Source, add};
 use crate::claims::risk::{Candidate, Candidates};
 
 /// Does two things: one after the other, or side by side where there are threads for it, of which nothing is known here.
-pub trait Both {
+pub trait Both: Sync {
     /// What the two give.
     fn both<A: Send, B: Send>(
         &self,
@@ -78,17 +78,26 @@ impl Gather {
         let count_claims = || {
             // Of rows that disagree about one claim the highest state stands, and of its assets the first.
             let claims = claims.into_sorted(
+                both,
                 |claim| ClaimEntry::new(claim.key(), renumbered(&new_asset, claim.asset()), claim.state()),
                 |claim| (std::cmp::Reverse(claim.state()), claim.asset().unwrap_or(NO_ASSET)),
             );
+            // By themselves first: five million looks all over the assets would each wait for memory.
+            let mut counts = vec![ClaimCounts::default(); assets.len()];
             for claim in &claims {
-                let Some(asset) = claim.asset().and_then(|asset| at_mut(&mut assets, asset)) else {
+                let Some(counts) = claim.asset().and_then(|asset| at_mut(&mut counts, asset)) else {
                     continue;
                 };
-                add(&mut asset.claims, true);
-                add(&mut asset.claims_active, claim.state() == ClaimState::Active);
-                add(&mut asset.claims_inactive, claim.state() == ClaimState::Inactive);
-                add(&mut asset.claims_disputed, claim.state().is_disputed());
+                add(&mut counts.all, true);
+                add(&mut counts.active, claim.state() == ClaimState::Active);
+                add(&mut counts.inactive, claim.state() == ClaimState::Inactive);
+                add(&mut counts.disputed, claim.state().is_disputed());
+            }
+            for (asset, counts) in assets.iter_mut().zip(counts) {
+                asset.claims = counts.all;
+                asset.claims_active = counts.active;
+                asset.claims_inactive = counts.inactive;
+                asset.claims_disputed = counts.disputed;
             }
             (claims, assets)
         };
@@ -175,6 +184,15 @@ impl Gather {
         }
         snapshot
     }
+}
+
+/// The claims of an asset.
+#[derive(Clone, Copy, Default)]
+struct ClaimCounts {
+    all: u32,
+    active: u32,
+    inactive: u32,
+    disputed: u32,
 }
 
 /// How many rows say what another has said, by their fingerprints.

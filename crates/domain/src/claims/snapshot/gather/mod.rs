@@ -9,6 +9,7 @@ mod finish;
 mod videos;
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, Hash};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -28,10 +29,11 @@ use crate::id::{AssetId, ChannelId};
 use crate::number::NumberError;
 use crate::row_fault::RowFault;
 use claim_table::ClaimTable;
+pub use claims::ClaimRows;
 use claims::GatheredReference;
-pub use claims::{ClaimReader, ClaimRows};
 use entries::{Entries, at_mut};
 pub use finish::{Both, InTurn};
+pub use videos::VideoRows;
 
 /// The reports that a week is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,6 +58,22 @@ const MAX_OPEN_CLAIMS: usize = 100_000;
 /// So many rows of videos that others claim are kept.
 const MAX_CONTESTED: usize = 100_000;
 
+/// So many rows take each step together.
+const ROWS_AT_ONCE: usize = 64;
+
+/// What it takes to read a week's rows apart from the week.
+#[derive(Debug, Clone)]
+pub struct RowReader {
+    days: RangeInclusive<Date>,
+    hasher: DefaultHashBuilder,
+}
+
+impl RowReader {
+    fn hash(&self, key: impl Hash) -> u64 {
+        self.hasher.hash_one(key)
+    }
+}
+
 /// Gathers a week row by row; see the module.
 pub struct Gather {
     week: Week,
@@ -70,6 +88,7 @@ pub struct Gather {
     uploaders: Entries<UploaderState>,
     references: Entries<GatheredReference>,
     claims: ClaimTable,
+    claim_bytes: Option<u64>,
     found_references: Vec<(usize, u32)>,
     open_claims: Vec<OpenClaim>,
     own_channels: BTreeMap<ChannelId, OwnChannel>,
@@ -112,6 +131,7 @@ impl Gather {
             uploaders: Entries::default(),
             references: Entries::default(),
             claims: ClaimTable::default(),
+            claim_bytes: None,
             found_references: Vec::new(),
             open_claims: Vec::new(),
             own_channels: BTreeMap::new(),
@@ -142,6 +162,21 @@ impl Gather {
         facts.missing_columns = missing.iter().map(|name| (*name).to_owned()).collect();
     }
 
+    /// By what [`ClaimRows`] and [`VideoRows`] are read for this week.
+    pub fn row_reader(&self) -> RowReader {
+        RowReader { days: self.days.clone(), hasher: self.hasher.clone() }
+    }
+
+    /// Counts rows that were read at once.
+    fn count_rows(&mut self, source: Source, rows: usize, used: usize, fingerprint: u64) {
+        let count = |count: usize| u64::try_from(count).unwrap_or_default();
+        let facts = self.reports.entry(source).or_default();
+        facts.rows += count(rows);
+        facts.used += count(used);
+        facts.rejected += count(rows.saturating_sub(used));
+        facts.fingerprint = facts.fingerprint.wrapping_add(fingerprint);
+    }
+
     /// Counts a row with a wrong number of fields.
     pub fn misfit(&mut self, source: Source) {
         let facts = self.reports.entry(source).or_default();
@@ -165,9 +200,9 @@ impl Gather {
         self.assets.position(&self.hasher, id, |asset| asset.id, || AssetState::new(id))
     }
 
-    fn channel_position(&mut self, id: ChannelId, name: &[u8]) -> u32 {
+    fn channel_position(&mut self, id: ChannelId, hash: u64, name: &[u8]) -> u32 {
         let new = || ChannelState::new(id, Text::EMPTY);
-        let position = self.channels.position(&self.hasher, id, |channel| channel.id, new);
+        let position = self.channels.position_by(hash, id, |channel| channel.id, new);
         if let Some(channel) = at_mut(&mut self.channels.entries, position) {
             channel.name = self.strings.keep_first(channel.name, name);
         }
