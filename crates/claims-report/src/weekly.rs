@@ -217,12 +217,15 @@ impl Frame<'_> {
         for refused in &besides.refused {
             self.put_aside(refused, None, &totals, week).await;
         }
-        let (reports, habits) = history
-            .ask(move |tables| {
-                let habits = past::habits(tables, &reports.snapshot)?;
-                Ok((reports, habits))
-            })
-            .await?;
+        // One week is recalled beside the habits' series, and no second one with it: two weeks at hand are the most that
+        // memory has to hold.
+        let weeks = history.weeks().await?;
+        let habits = history.ask(move |tables| {
+            let habits = past::habits(tables, &reports.snapshot)?;
+            Ok((reports, habits))
+        });
+        let (believed, habits) = tokio::join!(recall(history, believed(&weeks, week)), habits);
+        let (believed, (reports, habits)) = (believed?, habits?);
         let (besides, platform_habits) = history
             .ask(move |tables| {
                 let habits = past::platform_habits(tables, &besides.platforms, week)?;
@@ -258,9 +261,6 @@ impl Frame<'_> {
             is_desk_missing: asked.is_none() && context.tally().disputes_from.is_some(),
             asked,
         };
-        // Recalled last, and one at a time: two weeks at hand are the most that memory has to hold.
-        let weeks = history.weeks().await?;
-        let believed = recall(history, believed(&weeks, week)).await?;
         // Comparing a million videos is no work for the threads that keep the lock alive.
         let judging = tokio::task::spawn_blocking(move || {
             let verdict = judge(&reports, believed.as_ref(), &input);

@@ -142,8 +142,6 @@ pub struct History {
     folder: TempDir,
     /// The version that was copied; none where there was none.
     etag: Option<ETag>,
-    /// Whole weeks that go to the store before the database does.
-    waiting: Vec<(WholeWeek, TempPath)>,
     is_changed: bool,
 }
 
@@ -161,7 +159,6 @@ impl History {
             tables: Arc::new(Mutex::new(tables.map_err(|error| error.of(&uri))?)),
             folder,
             etag,
-            waiting: Vec::new(),
             is_changed: false,
         })
     }
@@ -276,43 +273,38 @@ impl History {
         };
         anyhow::ensure!(is_name(&entry.run_id), "{:?} is no run's id", entry.run_id);
         let week = entry.snapshot.week;
+        let object = format!("{week}-{}.week", entry.run_id);
         let keeping = if self.ask(move |tables| tables.is_whole(week)).await? {
+            let (store, key) = (self.store.clone(), format!("{WEEKS}{object}"));
             let snapshot = Arc::clone(&entry.snapshot);
-            Some(tokio::task::spawn_blocking(move || keep(&snapshot)))
+            Some(tokio::spawn(put_whole(store, key, snapshot)))
         } else {
             None
         };
-        let object = format!("{week}-{}.week", entry.run_id);
-        // The file is written beside the rows: either takes a second for a million videos.
-        self.ask(move |tables| tables.record(&entry)).await?;
+        // The week is put beside its rows: either takes a second for a million videos.
+        let recorded = self.ask(move |tables| tables.record(&entry)).await;
         if let Some(keeping) = keeping {
-            let (path, hash) = keeping.await?.context("the whole week")?;
-            let whole = WholeWeek { object, hash };
-            let named = whole.clone();
-            self.ask(move |tables| tables.name_whole(week, &named)).await?;
-            self.waiting.retain(|(other, _)| other.object != whole.object);
-            self.waiting.push((whole, path));
+            let hash = keeping.await?;
+            recorded?;
+            let whole = WholeWeek { object, hash: hash? };
+            self.ask(move |tables| tables.name_whole(week, &whole)).await?;
+        } else {
+            recorded?;
         }
         self.is_changed = true;
         Ok(())
     }
 
-    /// Puts the history back: whole weeks first, then the database, if it is still the version that was opened; after
+    /// Puts the history back, whose whole weeks are there already, if it is still the version that was opened; after
     /// that what no row names any more is deleted. Another run's newer history is left as it is, and the error says so.
     pub async fn save(self) -> anyhow::Result<()> {
         if !self.is_changed {
             return Ok(());
         }
         let named = self.ask(|tables| tables.objects()).await?;
-        let Self { store, tables, folder, etag, waiting, .. } = self;
+        let Self { store, tables, folder, etag, .. } = self;
         // Listed before the put: whoever opens the history after it may lay a week there that is none of ours to delete.
         let there = store.list(WEEKS).await?;
-        for (whole, path) in &waiting {
-            if named.contains(&whole.object) {
-                // A run's id is its own: whatever lies there is an earlier try's.
-                store.put_file(&format!("{WEEKS}{}", whole.object), path, Condition::None).await?;
-            }
-        }
         // A question whose asker went away may still hold them: a file in the middle of a change must not be put.
         let Ok(tables) = Arc::try_unwrap(tables) else { anyhow::bail!("the history is still being asked") };
         let close = tokio::task::spawn_blocking(move || {
@@ -342,6 +334,15 @@ impl History {
         }
         Ok(())
     }
+}
+
+/// Puts a whole week into the store, where no row names it yet, and gives the hash at its end. A run's id is its own:
+/// whatever lies there is an earlier try's.
+async fn put_whole(store: Store, key: String, snapshot: Arc<Snapshot>) -> anyhow::Result<String> {
+    let (path, hash) =
+        tokio::task::spawn_blocking(move || keep(&snapshot)).await?.context("the whole week")?;
+    store.put_file(&key, &path, Condition::None).await?;
+    Ok(hash)
 }
 
 /// Writes a week to a temporary file, and gives the hash at its end.

@@ -28,9 +28,6 @@ const FREE: GatheredClaim = GatheredClaim { key: 0, row: 0, asset_and_state: u32
 /// one claim in a million rows is no slower than another.
 const NEAR: usize = 64;
 
-/// So many parts the claims are sorted in.
-const PARTS: usize = 256;
-
 /// The claims of a week.
 #[derive(Default)]
 pub(super) struct ClaimTable {
@@ -63,43 +60,57 @@ impl ClaimTable {
     }
 
     /// The claims by their keys, `change`d: of rows that disagree about one claim the first by `order` stands.
+    ///
+    /// Places are in the order of the keys, but for claims that found theirs taken: between two free places stand some
+    /// dozen claims, which are sorted by themselves.
     pub fn into_sorted<O: Ord>(
         self,
         both: &impl Both,
-        change: impl Fn(ClaimEntry) -> ClaimEntry,
+        change: impl Fn(ClaimEntry) -> ClaimEntry + Sync,
         order: impl Fn(&ClaimEntry) -> O + Sync,
     ) -> Vec<ClaimEntry> {
-        // First by the first byte of the keys, whose parts then fit into a core's cache while they are sorted.
-        let part = |key: u64| usize::try_from(key >> 56).unwrap_or_default();
-        let mut ends = [0_usize; PARTS];
-        let taken = || self.places.iter().filter(|claim| **claim != FREE);
-        for claim in taken() {
-            ends[part(claim.key)] += 1;
-        }
-        let mut start = 0;
-        for end in &mut ends {
-            (start, *end) = (start + *end, start);
-        }
-        let mut sorted = vec![FREE.entry(); self.count];
-        for claim in taken() {
-            let next = &mut ends[part(claim.key)];
-            if let Some(place) = sorted.get_mut(*next) {
-                *place = change(claim.entry());
+        let by_key =
+            |a: &ClaimEntry, b: &ClaimEntry| a.key().cmp(&b.key()).then_with(|| order(a).cmp(&order(b)));
+        let count = self.places.len();
+        // Puts the claims of some places in order, and gives how many they are and those that belong elsewhere.
+        let put_in_order = |places: &[GatheredClaim], start: usize, sorted: &mut [ClaimEntry]| {
+            let (mut end, mut done, mut strays) = (start, 0, Vec::new());
+            for run in places.chunk_by(|a, b| (*a == FREE) == (*b == FREE)) {
+                let here = end..end + run.len();
+                end = here.end;
+                let first = done;
+                for claim in run.iter().filter(|claim| **claim != FREE) {
+                    let entry = change(claim.entry());
+                    match sorted.get_mut(done) {
+                        Some(place) if here.contains(&home(claim.key, count)) => {
+                            *place = entry;
+                            done += 1;
+                        }
+                        _ => strays.push(entry),
+                    }
+                }
+                if let Some(run) = sorted.get_mut(first..done) {
+                    run.sort_unstable_by(by_key);
+                }
             }
-            *next += 1;
-        }
-        drop(self.places);
-        let sort = |mut claims: &mut [ClaimEntry], parts: &[usize], mut start: usize| {
-            for end in parts {
-                let Some((part, rest)) = claims.split_at_mut_checked(end - start) else { return };
-                part.sort_unstable_by(|a, b| a.key().cmp(&b.key()).then_with(|| order(a).cmp(&order(b))));
-                (claims, start) = (rest, *end);
-            }
+            (done, strays)
         };
-        let (low, high) = ends.split_at(PARTS / 2);
-        let middle = low.last().copied().unwrap_or_default();
-        if let Some((first, second)) = sorted.split_at_mut_checked(middle) {
-            both.both(|| sort(first, low, 0), || sort(second, high, middle));
+        let middle = (count / 2..count).find(|at| self.places.get(*at) == Some(&FREE)).unwrap_or(count);
+        let (low, high) = self.places.split_at(middle);
+        let low_count = low.iter().filter(|claim| **claim != FREE).count();
+        let mut sorted = vec![FREE.entry(); self.count];
+        let (first, second) = sorted.split_at_mut(low_count);
+        let ((first_done, mut strays), (second_done, more)) =
+            both.both(|| put_in_order(low, 0, first), || put_in_order(high, middle, second));
+        drop(self.places);
+        strays.extend(more);
+        sorted.copy_within(low_count..low_count + second_done, first_done);
+        sorted.truncate(first_done + second_done);
+        if !strays.is_empty() {
+            strays.sort_unstable_by(by_key);
+            sorted.append(&mut strays);
+            // Two runs, which this one finds and merges.
+            sorted.sort_by(by_key);
         }
         sorted.dedup_by_key(|claim| claim.key());
         sorted

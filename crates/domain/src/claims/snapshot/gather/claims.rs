@@ -236,14 +236,16 @@ impl Gather {
         if !candidates.may_take(views_a_day, claim.key) {
             return;
         }
-        let origin = Origin::of(&row);
-        if origin == Origin::Upload {
-            return;
-        }
         let is_partner = self.partners.contains(&claim.channel);
         let signs = signs(&row, claim.created, sunday, claim.is_short(), is_partner);
+        let may_take = |is_manual| candidates.may_take_with(views_a_day, is_manual, signs, claim.key);
+        // Whoever made it: few come this far.
+        if !may_take(false) && !may_take(true) {
+            return;
+        }
+        let origin = Origin::of(&row);
         let is_manual = origin == Origin::Manual;
-        if !candidates.may_take_with(views_a_day, is_manual, signs, claim.key) {
+        if origin == Origin::Upload || !may_take(is_manual) {
             return;
         }
         let Ok(claim_id) = row.claim_id() else { return };
