@@ -10,12 +10,14 @@
 use std::io::{self, Read, Write as _};
 
 use dn_domain::asset_report::{AssetLine, AssetReport};
-use dn_domain::claim_report::{ClaimLine, ClaimReport};
+use dn_domain::claim_report::ClaimReport;
 use dn_domain::claims::changes::compare;
 use dn_domain::claims::quality::{Context, judge};
-use dn_domain::claims::snapshot::{Gather, Snapshot, Source};
+use dn_domain::claims::snapshot::{ClaimRows, Gather, Snapshot, Source, VideoRows};
 use dn_domain::claims::week::Week;
-use dn_domain::video_report::{ReportLine, VideoReport};
+use dn_domain::refusal::Refusal;
+use dn_domain::table;
+use dn_domain::video_report::VideoReport;
 
 fn main() {
     let mut sizes = std::env::args().skip(1).map(|size| size.parse::<u64>().expect("a number"));
@@ -83,10 +85,11 @@ fn gather(week: Week, assets: u64, videos: u64, claims: u64, first_claim: u64) -
     });
     let mut report = VideoReport::open("videos.csv", rows).expect("the header is whole");
     gather.begin(Source::Videos, &report.missing_columns());
-    while let Some(line) = report.next_row().expect("every row is good") {
-        if let ReportLine::Row(row) = line {
-            gather.video(&row).expect("every cell is good");
-        }
+    let (columns, reader) = (report.columns().clone(), gather.row_reader());
+    let mut lot = VideoRows::default();
+    while filled(&mut lot.rows, |rows| report.next_rows(rows)) {
+        lot.read(&columns, &reader);
+        gather.videos(&lot, &columns, |_, _| Err(())).expect("every cell is good");
     }
     // Five claims for each uploader and some forty for each reference.
     let header = "claim_id,channel_id,asset_id,video_id,reference_id,claim_status,claim_origin,views,longest_match,claim_created_date";
@@ -104,12 +107,23 @@ fn gather(week: Week, assets: u64, videos: u64, claims: u64, first_claim: u64) -
     });
     let mut report = ClaimReport::open("claims.csv", rows).expect("the header is whole");
     gather.begin(Source::Claims, &report.missing_columns());
-    while let Some(line) = report.next_row().expect("every row is good") {
-        if let ClaimLine::Row(row) = line {
-            gather.claim(&row).expect("every cell is good");
-        }
+    gather.expect_claims(claims * CLAIM_BYTES);
+    let (columns, reader) = (report.columns().clone(), gather.row_reader());
+    let mut lot = ClaimRows::default();
+    while filled(&mut lot.rows, |rows| report.next_rows(rows)) {
+        lot.read(&columns, &reader);
+        gather.claims(&mut lot, &columns, |_, _| Err(())).expect("every cell is good");
     }
     gather.finish()
+}
+
+/// About the length of a row of claims as they are made here.
+const CLAIM_BYTES: u64 = 125;
+
+/// Whether there are more rows.
+fn filled(rows: &mut table::Rows, fill: impl FnOnce(&mut table::Rows) -> Result<(), Refusal>) -> bool {
+    fill(rows).expect("every row is good");
+    !rows.is_empty()
 }
 
 /// Rows made while they are read, so that the report itself takes no memory.

@@ -274,10 +274,10 @@ impl History {
         anyhow::ensure!(is_name(&entry.run_id), "{:?} is no run's id", entry.run_id);
         let week = entry.snapshot.week;
         let object = format!("{week}-{}.week", entry.run_id);
+        let key = format!("{WEEKS}{object}");
         let keeping = if self.ask(move |tables| tables.is_whole(week)).await? {
-            let (store, key) = (self.store.clone(), format!("{WEEKS}{object}"));
             let snapshot = Arc::clone(&entry.snapshot);
-            Some(tokio::spawn(put_whole(store, key, snapshot)))
+            Some(tokio::spawn(put_whole(self.store.clone(), key.clone(), snapshot)))
         } else {
             None
         };
@@ -285,6 +285,12 @@ impl History {
         let recorded = self.ask(move |tables| tables.record(&entry)).await;
         if let Some(keeping) = keeping {
             let hash = keeping.await?;
+            if recorded.is_err()
+                && let Err(error) = self.store.delete(&key).await
+            {
+                // The next run deletes it.
+                tracing::warn!(%error, "a whole week that is not recorded is not deleted");
+            }
             recorded?;
             let whole = WholeWeek { object, hash: hash? };
             self.ask(move |tables| tables.name_whole(week, &whole)).await?;
