@@ -5,8 +5,8 @@ use wide::u8x16;
 /// So many bytes are looked at together: a bit for each stands in one number.
 const BLOCK_BYTES: usize = 64;
 
-/// So many borders are put down at once, whether there are as many or not: nearly every block of a report has fewer than
-/// twice as many, so that how many there are need not be guessed.
+/// So many borders are put down at once, whether there are as many or not: most blocks of a report have fewer, so that how
+/// many there are need not be guessed.
 const AT_ONCE: usize = 8;
 
 /// The ends of cells, one row behind the other, each counted from where its row begins.
