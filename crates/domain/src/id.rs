@@ -170,21 +170,21 @@ impl AssetId {
 
     /// Reads the id from bytes; nothing is trimmed.
     pub fn parse_bytes(bytes: &[u8]) -> Result<Self, IdError> {
-        let is_digit = |byte: u8| byte.is_ascii_digit();
-        let (good, length) = match bytes.len() {
-            11 => (bytes.first_chunk::<11>().is_some_and(|id| all_good(id, is_id_byte)), 11),
-            16 => (bytes.last_chunk::<15>().is_some_and(|digits| all_good(digits, is_digit)), 16),
-            17 => (bytes.last_chunk::<16>().is_some_and(|digits| all_good(digits, is_digit)), 17),
-            _ => (false, 0),
+        let good = match bytes {
+            [b'A', digits @ ..] if matches!(digits.len(), 15 | 16) => {
+                all_good(digits, |byte| byte.is_ascii_digit())
+            }
+            _ => bytes.len() == 11 && all_good(bytes, is_id_byte),
         };
-        if !good || (length > 11 && !bytes.starts_with(b"A")) {
+        if !good {
             return Err(IdError::new(Self::EXPECTED, bytes));
         }
-        let mut padded = [0; 17];
-        for (to, from) in padded.iter_mut().zip(bytes) {
+        let mut id = Self { bytes: [0; 17], length: 0 };
+        for (to, from) in id.bytes.iter_mut().zip(bytes) {
             *to = *from;
+            id.length += 1;
         }
-        Ok(Self { bytes: padded, length })
+        Ok(id)
     }
 
     /// The id as it is written.
