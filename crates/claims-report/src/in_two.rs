@@ -1,8 +1,6 @@
 //! Work on two threads that must be begun in order and ended in order.
 
-use std::collections::BTreeMap;
-use std::sync::mpsc::{self, TryRecvError};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use dn_domain::claims::snapshot::Both;
 
@@ -23,67 +21,35 @@ impl Both for SideBySide {
     }
 }
 
-/// So many lots may wait to be taken.
-const AHEAD: usize = 4;
-
 /// Cuts lots off an input until there is none, works each through and takes it. Lots are cut and taken in order, by one
-/// thread at a time; in between they may be worked through side by side. One thread cuts and works through; the one that
-/// calls takes what is ready, and helps the other where nothing is: whichever part is the greater, neither waits long.
+/// thread at a time; in between they are worked through side by side. Each of two threads cuts a lot, works it through
+/// and takes it when its turn comes: what one core has just written another need not fetch, and while one takes the
+/// other works.
 ///
 /// `cut` fills a lot and says whether there was anything; what a lot was used for before is still in it. The first error
 /// in the order of the lots ends it.
-pub(crate) fn in_two<L: Default + Send>(
+pub(crate) fn in_two<L: Default>(
     cut: impl FnMut(&mut L) -> anyhow::Result<bool> + Send,
     work: impl Fn(&mut L) + Sync,
-    mut take: impl FnMut(&mut L) -> anyhow::Result<()>,
+    take: impl FnMut(&mut L) -> anyhow::Result<()> + Send,
 ) -> anyhow::Result<()> {
     let source = Mutex::new(Source { cut, count: 0, is_done: false });
-    let pool = Mutex::new(Vec::new());
-    let next = || next(&source, &work, locked(&pool).pop().unwrap_or_default());
-    let next = &next;
-    let (ready, to_take) = mpsc::sync_channel::<Numbered<L>>(AHEAD);
-    std::thread::scope(|scope| {
-        // Gone when this ends, whatever ends it: nobody waits for it to take more.
-        let to_take = to_take;
-        scope.spawn(move || {
-            while let Some(lot) = next() {
-                if ready.send(lot).is_err() {
-                    return;
-                }
+    let turn = Turn { state: Mutex::new(Taking { take, next: 0, ended: None }), changed: Condvar::new() };
+    let run = || {
+        // Whoever breaks down must not be waited for.
+        let broken = EndOnPanic(&turn);
+        let mut lot = L::default();
+        while let Some((number, cut)) = next(&source, &mut lot) {
+            let is_cut = cut.map(|()| work(&mut lot));
+            if !turn.take(number, is_cut, &mut lot) {
+                break;
             }
-        });
-        // Those that are ready before an earlier one is.
-        let mut early = BTreeMap::new();
-        let mut is_cut = false;
-        for number in 0_u64.. {
-            let mut lot = loop {
-                if let Some(lot) = early.remove(&number) {
-                    break lot?;
-                }
-                // What is not here is with the other thread where nothing is left to be cut.
-                let found = if is_cut { to_take.recv().map_err(Into::into) } else { to_take.try_recv() };
-                match found {
-                    Ok((found, lot)) => {
-                        early.insert(found, lot);
-                    }
-                    Err(TryRecvError::Disconnected) => return Ok(()),
-                    Err(TryRecvError::Empty) => match next() {
-                        Some((found, lot)) => {
-                            early.insert(found, lot);
-                        }
-                        None => is_cut = true,
-                    },
-                }
-            };
-            take(&mut lot)?;
-            locked(&pool).push(lot);
         }
-        Ok(())
-    })
+        drop(broken);
+    };
+    SideBySide.both(run, run);
+    locked(&turn.state).ended.take().unwrap_or(Ok(()))
 }
-
-/// A lot and its place in the input.
-type Numbered<L> = (u64, anyhow::Result<L>);
 
 /// What lots are cut off.
 struct Source<C> {
@@ -92,28 +58,69 @@ struct Source<C> {
     is_done: bool,
 }
 
-/// The next lot, worked through; none at the end and behind an error.
+/// Fills the lot with the next one and gives its place in the input; none at the end and behind an error.
 fn next<L, C: FnMut(&mut L) -> anyhow::Result<bool>>(
     source: &Mutex<Source<C>>,
-    work: &impl Fn(&mut L),
-    mut lot: L,
-) -> Option<Numbered<L>> {
+    lot: &mut L,
+) -> Option<(u64, anyhow::Result<()>)> {
     let mut source = locked(source);
     if source.is_done {
         return None;
     }
-    let cut = (source.cut)(&mut lot);
+    let cut = (source.cut)(lot);
+    source.is_done = !matches!(cut, Ok(true));
     let number = source.count;
     source.count += 1;
-    source.is_done = !matches!(cut, Ok(true));
-    drop(source);
     match cut {
-        Ok(true) => {
-            work(&mut lot);
-            Some((number, Ok(lot)))
-        }
         Ok(false) => None,
-        Err(error) => Some((number, Err(error))),
+        cut => Some((number, cut.map(|_| ()))),
+    }
+}
+
+/// Whose turn it is to take.
+struct Turn<T> {
+    state: Mutex<Taking<T>>,
+    changed: Condvar,
+}
+
+struct Taking<T> {
+    take: T,
+    next: u64,
+    // Once there is something, nothing more is taken.
+    ended: Option<anyhow::Result<()>>,
+}
+
+impl<T> Turn<T> {
+    /// Takes a lot when all before it are taken; false if nothing more is to be taken.
+    fn take<L>(&self, number: u64, is_cut: anyhow::Result<()>, lot: &mut L) -> bool
+    where
+        T: FnMut(&mut L) -> anyhow::Result<()>,
+    {
+        let taking = self
+            .changed
+            .wait_while(locked(&self.state), |taking| taking.next != number && taking.ended.is_none());
+        let mut taking = taking.unwrap_or_else(PoisonError::into_inner);
+        if taking.ended.is_some() {
+            return false;
+        }
+        if let Err(error) = is_cut.and_then(|()| (taking.take)(lot)) {
+            taking.ended = Some(Err(error));
+        }
+        taking.next += 1;
+        self.changed.notify_all();
+        taking.ended.is_none()
+    }
+}
+
+/// Ends the taking where a thread breaks down.
+struct EndOnPanic<'a, T>(&'a Turn<T>);
+
+impl<T> Drop for EndOnPanic<'_, T> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            locked(&self.0.state).ended = Some(Ok(()));
+            self.0.changed.notify_all();
+        }
     }
 }
 

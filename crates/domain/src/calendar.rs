@@ -25,22 +25,24 @@ pub fn date(cell: &[u8]) -> Result<Option<Date>, DateError> {
 
 fn read(cell: &[u8]) -> Option<Date> {
     let (year, month, day) = match cell {
-        [year @ .., m1, m2, d1, d2] if year.len() == 4 => (year, [*m1, *m2], [*d1, *d2]),
+        [y1, y2, y3, y4, m1, m2, d1, d2] => ([*y1, *y2, *y3, *y4], [*m1, *m2], [*d1, *d2]),
         [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, rest @ ..] => {
             if !matches!(rest.first(), None | Some(b'T' | b' ')) {
                 return None;
             }
-            (&[*y1, *y2, *y3, *y4][..], [*m1, *m2], [*d1, *d2])
+            ([*y1, *y2, *y3, *y4], [*m1, *m2], [*d1, *d2])
         }
         _ => return None,
     };
-    let number = |digits: &[u8]| {
-        digits
-            .iter()
-            .try_fold(0_i16, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + i16::from(digit - b'0')))
-    };
-    let part = |digits: &[u8]| number(digits).and_then(|number| i8::try_from(number).ok());
-    Date::new(number(year)?, part(&month)?, part(&day)?).ok()
+    let [century, year] = [number([year[0], year[1]])?, number([year[2], year[3]])?];
+    Date::new(i16::from(century) * 100 + i16::from(year), number(month)?, number(day)?).ok()
+}
+
+/// The number of two digits.
+fn number(digits: [u8; 2]) -> Option<i8> {
+    let [tens, ones] = digits.map(|digit| digit.wrapping_sub(b'0'));
+    // At most 99.
+    (tens <= 9 && ones <= 9).then(|| i8::try_from(tens * 10 + ones).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use wide::u8x16;
 
 use crate::printable::printable;
 
@@ -28,14 +29,39 @@ impl IdError {
     }
 }
 
-fn is_id_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
+/// Whether all bytes are such as ids are made of: letters, digits, `-` and `_`. Sixteen are looked at together: a report
+/// has three ids a row.
+fn are_id_bytes(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.last_chunk::<BLOCK_BYTES>() else {
+        // What stands behind them is good.
+        let mut block = [b'-'; BLOCK_BYTES];
+        if let Some(place) = block.get_mut(..bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+        return is_id_block(block);
+    };
+    let (blocks, _) = bytes.as_chunks::<BLOCK_BYTES>();
+    blocks.iter().fold(is_id_block(*last), |all, block| all & is_id_block(*block))
 }
 
-/// Whether all bytes of an id are such. They are few and nearly always good: looking at all of them is less than asking
-/// after each whether to go on.
-fn all_good(bytes: &[u8], good: impl Fn(u8) -> bool) -> bool {
-    bytes.iter().fold(true, |all, byte| all & good(*byte))
+const BLOCK_BYTES: usize = 16;
+
+fn is_id_block(block: [u8; BLOCK_BYTES]) -> bool {
+    let bytes = u8x16::new(block);
+    // No byte is above the last of a range less its first, but those of the range.
+    let is_within = |bytes: u8x16, first: u8, last: u8| {
+        let above = bytes - u8x16::splat(first);
+        above.min(u8x16::splat(last - first)).simd_eq(above)
+    };
+    let letters = is_within(bytes | u8x16::splat(0x20), b'a', b'z');
+    let signs = bytes.simd_eq(u8x16::splat(b'-')) | bytes.simd_eq(u8x16::splat(b'_'));
+    (letters | is_within(bytes, b'0', b'9') | signs).to_bitmask() == 0xffff
+}
+
+/// Whether they are digits behind the first.
+fn are_digits_behind_first(block: [u8; BLOCK_BYTES]) -> bool {
+    let above = u8x16::new(block) - u8x16::splat(b'0');
+    above.min(u8x16::splat(9)).simd_eq(above).to_bitmask() | 1 == 0xffff
 }
 
 /// What all ids share once their bytes are known to be good.
@@ -109,7 +135,7 @@ impl ChannelId {
     /// Reads the id from bytes; nothing is trimmed.
     pub fn parse_bytes(bytes: &[u8]) -> Result<Self, IdError> {
         match <[u8; 24]>::try_from(bytes) {
-            Ok(id) if id.starts_with(b"UC") && all_good(&id, is_id_byte) => Ok(Self(id)),
+            Ok(id) if id.starts_with(b"UC") && are_id_bytes(&id) => Ok(Self(id)),
             _ => Err(IdError::new(Self::EXPECTED, bytes)),
         }
     }
@@ -137,7 +163,7 @@ impl VideoId {
     /// Reads the id from bytes; nothing is trimmed.
     pub fn parse_bytes(bytes: &[u8]) -> Result<Self, IdError> {
         match <[u8; 11]>::try_from(bytes) {
-            Ok(id) if all_good(&id, is_id_byte) => Ok(Self(id)),
+            Ok(id) if are_id_bytes(&id) => Ok(Self(id)),
             _ => Err(IdError::new(Self::EXPECTED, bytes)),
         }
     }
@@ -170,20 +196,24 @@ impl AssetId {
 
     /// Reads the id from bytes; nothing is trimmed.
     pub fn parse_bytes(bytes: &[u8]) -> Result<Self, IdError> {
-        let good = match bytes {
-            [b'A', digits @ ..] if matches!(digits.len(), 15 | 16) => {
-                all_good(digits, |byte| byte.is_ascii_digit())
-            }
-            _ => bytes.len() == 11 && all_good(bytes, is_id_byte),
-        };
+        let mut id = Self { bytes: [0; 17], length: 0 };
+        // What nearly all are.
+        let good =
+            if let Some((first, more @ ([] | [b'0'..=b'9']))) = bytes.split_first_chunk::<BLOCK_BYTES>() {
+                id.bytes[..BLOCK_BYTES].copy_from_slice(first);
+                id.bytes[BLOCK_BYTES..][..more.len()].copy_from_slice(more);
+                first.starts_with(b"A") && are_digits_behind_first(*first)
+            } else {
+                let old = bytes.first_chunk::<11>().filter(|old| old.len() == bytes.len());
+                old.is_some_and(|old| {
+                    id.bytes[..old.len()].copy_from_slice(old);
+                    are_id_bytes(old)
+                })
+            };
         if !good {
             return Err(IdError::new(Self::EXPECTED, bytes));
         }
-        let mut id = Self { bytes: [0; 17], length: 0 };
-        for (to, from) in id.bytes.iter_mut().zip(bytes) {
-            *to = *from;
-            id.length += 1;
-        }
+        id.length = u8::try_from(bytes.len()).unwrap_or_default();
         Ok(id)
     }
 
@@ -235,7 +265,7 @@ impl ClaimId {
 
     /// Whether bytes are a claim ID, for whoever needs no copy of it.
     pub fn check_bytes(bytes: &[u8]) -> Result<(), IdError> {
-        if (1..=64).contains(&bytes.len()) && all_good(bytes, is_id_byte) {
+        if (1..=64).contains(&bytes.len()) && are_id_bytes(bytes) {
             Ok(())
         } else {
             Err(IdError::new(Self::EXPECTED, bytes))
@@ -333,6 +363,28 @@ mod tests {
             let _ = VideoId::parse_bytes(&bytes);
             let _ = AssetId::parse_bytes(&bytes);
             let _ = ClaimId::parse_bytes(&bytes);
+        }
+
+        #[test]
+        fn of_whatever_length_bytes_are_good_if_each_of_them_is(
+            good in "[A-Za-z0-9_-]{0,80}", at: prop::sample::Index, byte: u8
+        ) {
+            let mut bytes = good.into_bytes();
+            prop_assert!(are_id_bytes(&bytes));
+            if !bytes.is_empty() {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+                prop_assert_eq!(are_id_bytes(&bytes), byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+            }
+        }
+
+        #[test]
+        fn an_asset_is_a_and_digits_whichever_byte_is_another(digits in 15..=16_usize, at: prop::sample::Index, byte: u8) {
+            let mut bytes = format!("A{}", &"0123456789012345"[..digits]).into_bytes();
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            let expected = if at == 0 { byte == b'A' } else { byte.is_ascii_digit() };
+            prop_assert_eq!(AssetId::parse_bytes(&bytes).is_ok(), expected);
         }
 
         #[test]

@@ -33,10 +33,6 @@ use records::{Ended, Records};
 /// The code of a row whose number of fields is not the header's.
 pub const WRONG_FIELD_COUNT: &str = "wrong_field_count";
 
-/// Up to how many bytes a row is looked at for being blank: more than a spreadsheet leaves behind in an emptied row,
-/// less than any row of a report has.
-const BLANK_ROW_BYTES: usize = 128;
-
 /// From how many columns on a short last row without a line end means that the file was cut off. Reports have 20
 /// and more; a sheet typed by hand has three, and a short last row there is a slip of its author.
 const REPORT_COLUMNS: usize = 4;
@@ -115,8 +111,7 @@ impl<R: Read> Table<R> {
     /// Counts the record that was read, and whether there is nothing in it.
     fn pass_blank(&mut self) -> bool {
         self.record += 1;
-        let cells = self.cells();
-        let is_blank = cells.byte_count() <= BLANK_ROW_BYTES && cells.are_blank();
+        let is_blank = self.cells().is_blank_row();
         self.blanks += u64::from(is_blank);
         is_blank
     }
@@ -148,20 +143,16 @@ impl<R: Read> Table<R> {
     pub fn fill(&mut self, rows: &mut Rows) -> Result<(), Refusal> {
         rows.restart(self.headers().len());
         while !rows.is_full() {
-            let Some(ended) = self.records.read_uncut()? else { break };
-            match self.records.plain_line() {
-                // The cells of nearly all rows are found elsewhere. Any letter or digit says that it is no blank row.
-                Some(line) if line.iter().any(u8::is_ascii_alphanumeric) => {
-                    self.record += 1;
-                    rows.push_plain(line, self.place());
-                }
-                _ => {
-                    self.records.cut();
-                    if !self.pass_blank() {
-                        self.look_at(ended)?;
-                        rows.push(self.cells(), self.place());
-                    }
-                }
+            // Nearly all rows are lines that need no look at each of them.
+            if let Some(lines) = self.records.read_lines(rows.room())? {
+                rows.push_lines(lines.text, Place { record: self.record + 1, line: lines.first });
+                self.record += lines.count;
+                continue;
+            }
+            let Some(ended) = self.records.read()? else { break };
+            if !self.pass_blank() {
+                self.look_at(ended)?;
+                rows.push(self.cells(), self.place());
             }
         }
         Ok(())

@@ -4,6 +4,10 @@ use super::borders::Borders;
 use super::print::{fingerprint, of_plain};
 use crate::printable::trim_blanks;
 
+/// Up to how many bytes a row is looked at for being blank: more than a spreadsheet leaves behind in an emptied row,
+/// less than any row of a report has.
+const BLANK_ROW_BYTES: usize = 128;
+
 /// The cells of one row, borrowed from the reader.
 #[derive(Clone, Copy)]
 pub struct Cells<'a> {
@@ -85,8 +89,13 @@ impl<'a> Cells<'a> {
     }
 
     /// How many bytes the cells have together.
-    pub(super) fn byte_count(&self) -> usize {
+    fn byte_count(&self) -> usize {
         self.bytes.len() - self.gap * self.ends.len().saturating_sub(1)
+    }
+
+    /// Whether they are a row that a spreadsheet left behind, with nothing in it.
+    pub(super) fn is_blank_row(&self) -> bool {
+        self.byte_count() <= BLANK_ROW_BYTES && self.are_blank()
     }
 
     /// Whether no cell holds anything but blanks.

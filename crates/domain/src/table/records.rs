@@ -37,6 +37,15 @@ pub(super) struct Records<R> {
     record_line: u64,
 }
 
+/// Lines that were read at once.
+pub(super) struct Lines<'a> {
+    /// Each of them ends in LF.
+    pub text: &'a [u8],
+    /// The physical line of the first.
+    pub first: u64,
+    pub count: u64,
+}
+
 /// How a record ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
@@ -72,15 +81,29 @@ impl<R: Read> Records<R> {
         Ok(records)
     }
 
-    /// Reads the next record that is not an empty line; `None` at the end of the file.
-    pub fn read(&mut self) -> Result<Option<Ended>, Refusal> {
-        let ended = self.read_uncut()?;
-        self.cut();
-        Ok(ended)
+    /// Takes the lines that stand whole in the buffer, `most` bytes at most, up to one that is empty, has a quote or ends
+    /// in CR: in them every comma is a border. `None`, and nothing has happened, where the next record is none of these
+    /// or its end is not in the buffer yet.
+    pub fn read_lines(&mut self, most: usize) -> Result<Option<Lines<'_>>, Refusal> {
+        if !self.has_commas || !self.pass_line_ends()? {
+            return Ok(None);
+        }
+        let input = &self.buffer[self.unread.clone()];
+        // So none of them is longer than a cell may be.
+        let input = &input[..input.len().min(most).min(MAX_FIELD_BYTES)];
+        let input = &input[..memchr::memchr2(b'"', b'\r', input).unwrap_or(input.len())];
+        let input = &input[..memchr::memmem::find(input, b"\n\n").map_or(input.len(), |at| at + 1)];
+        let Some(last) = memchr::memrchr(b'\n', input) else { return Ok(None) };
+        let text = &input[..=last];
+        let count = memchr::memchr_iter(b'\n', text).count();
+        let lines = Lines { text, first: self.lines.line, count: u64::try_from(count).unwrap_or_default() };
+        self.lines = LineCount { line: lines.first + lines.count, after_cr: false };
+        self.unread.start += text.len();
+        Ok(Some(lines))
     }
 
-    /// The same, and where the cells of a plain line end is not looked for yet: see [`Self::plain_line`].
-    pub fn read_uncut(&mut self) -> Result<Option<Ended>, Refusal> {
+    /// Reads the next record that is not an empty line; `None` at the end of the file.
+    pub fn read(&mut self) -> Result<Option<Ended>, Refusal> {
         (self.byte_count, self.end_count, self.plain) = (0, 0, None);
         self.borders.clear();
         if !self.pass_line_ends()? {
@@ -88,6 +111,9 @@ impl<R: Read> Records<R> {
         }
         self.record_line = self.lines.line;
         if self.has_commas && self.read_plain()? {
+            if let Some(place) = &self.plain {
+                self.borders.find(&self.buffer[place.clone()]);
+            }
             return Ok(Some(Ended::WithLine));
         }
         let ended = self.read_by_grammar()?;
@@ -276,22 +302,10 @@ impl<R: Read> Records<R> {
 }
 
 impl<R> Records<R> {
-    /// The bytes of the record that was read last, if it is a plain line: every comma in it is a border.
-    pub fn plain_line(&self) -> Option<&[u8]> {
-        self.plain.clone().map(|place| &self.buffer[place])
-    }
-
-    /// Finds the cells of a plain line that was read uncut.
-    pub fn cut(&mut self) {
-        if let (Some(place), true) = (&self.plain, self.borders.is_empty()) {
-            self.borders.find(&self.buffer[place.clone()]);
-        }
-    }
-
     /// The cells of the record that was read last.
     pub fn cells(&self) -> Cells<'_> {
-        match self.plain_line() {
-            Some(line) => Cells::joined(line, self.borders.all(), None),
+        match &self.plain {
+            Some(place) => Cells::joined(&self.buffer[place.clone()], self.borders.all(), None),
             None => Cells::bare(&self.bytes[..self.byte_count], self.borders.all()),
         }
     }

@@ -7,27 +7,37 @@ use super::cells::{BadRow, Cells};
 use super::print::of_plain;
 use super::{Place, wrong_field_count};
 
-/// So many bytes are kept together: enough to be worth waking another thread for, and few enough for a core's cache.
-const FULL_BYTES: usize = 256 * 1024;
+/// So many bytes are kept together: few enough that all that is made of them stays in a core's own cache.
+const FULL_BYTES: usize = 64 * 1024;
 
-/// So many rows at most.
+/// So many rows at most, where they are read one by one.
 const FULL_ROWS: usize = 1024;
 
-/// Rows of a table. They are read in order and by one; where their cells end is then found by [`Rows::split`], which
-/// needs nothing but them, so that many threads may do it.
+/// Rows of a table. They are read in order and by one; where they and their cells end is then found by [`Rows::split`],
+/// which needs nothing but them, so that many threads may do it.
 #[derive(Debug, Default)]
 pub struct Rows {
     bytes: Vec<u8>,
     borders: Borders,
+    // What was read, in its order.
+    pieces: Vec<Piece>,
+    // The rows, once they are split.
     marks: Vec<Mark>,
     width: usize,
 }
 
-/// Where a row stands, and what is known of it.
 #[derive(Debug)]
+enum Piece {
+    /// A row whose cells are known.
+    Row(Mark),
+    /// Lines in which every comma is a border, the first of them at this place.
+    Lines(Range<usize>, Place),
+}
+
+/// Where a row stands, and what is known of it.
+#[derive(Debug, Clone)]
 struct Mark {
     bytes: Range<usize>,
-    // Empty until they are found.
     ends: Range<usize>,
     place: Place,
     fingerprint: u64,
@@ -41,47 +51,70 @@ pub(crate) enum Line<'a> {
 }
 
 impl Rows {
-    /// How many rows there are.
+    /// How many rows there are, once they are split.
     pub fn len(&self) -> usize {
         self.marks.len()
     }
 
-    /// Whether there is none.
+    /// Whether nothing was read.
     pub fn is_empty(&self) -> bool {
-        self.marks.is_empty()
+        self.pieces.is_empty()
     }
 
-    /// How many bytes a row has on average, and one at least.
-    pub fn bytes_a_row(&self) -> u64 {
-        let bytes = self.bytes.len() / self.marks.len().max(1);
-        u64::try_from(bytes).unwrap_or(u64::MAX).max(1)
+    /// How many bytes a row has on average, and one at least; none where there is no row.
+    pub fn bytes_a_row(&self) -> Option<u64> {
+        let bytes = self.bytes.len().checked_div(self.marks.len())?;
+        Some(u64::try_from(bytes).unwrap_or(u64::MAX).max(1))
     }
 
-    /// Finds the cells of the rows, and says how many rows have a wrong number of them. Until then no row can be had.
+    /// Finds the rows and their cells, and says how many rows have a wrong number of them. Until then no row can be had.
     pub fn split(&mut self) -> u64 {
-        let mut misfits = 0;
-        for mark in &mut self.marks {
-            if mark.ends.is_empty() {
-                let line = self.bytes.get(mark.bytes.clone()).unwrap_or_default();
-                let start = self.borders.len();
-                mark.ends = start..start + self.borders.find(line);
-                mark.fingerprint = of_plain(line);
+        self.marks.clear();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Row(mark) => self.marks.push(mark.clone()),
+                Piece::Lines(lines, place) => {
+                    let (mut start, mut place) = (lines.start, *place);
+                    let text = self.bytes.get(lines.clone()).unwrap_or_default();
+                    for length in memchr::memchr_iter(b'\n', text) {
+                        let bytes = start..lines.start + length;
+                        start = bytes.end + 1;
+                        let line = self.bytes.get(bytes.clone()).unwrap_or_default();
+                        let ends_start = self.borders.len();
+                        let ends = ends_start..ends_start + self.borders.find(line);
+                        // Any letter or digit says that it is no blank row.
+                        let is_blank = !line.iter().any(u8::is_ascii_alphanumeric) && {
+                            let ends = self.borders.all().get(ends.clone()).unwrap_or_default();
+                            Cells::joined(line, ends, None).is_blank_row()
+                        };
+                        if !is_blank {
+                            self.marks.push(Mark { bytes, ends, place, fingerprint: of_plain(line) });
+                        }
+                        place = Place { record: place.record + 1, line: place.line + 1 };
+                    }
+                }
             }
-            misfits += u64::from(mark.ends.len() != self.width);
         }
-        misfits
+        let misfits = self.marks.iter().filter(|mark| mark.ends.len() != self.width).count();
+        u64::try_from(misfits).unwrap_or(u64::MAX)
     }
 
     /// Forgets the rows and keeps the room. `width` is the header's number of fields.
     pub(super) fn restart(&mut self, width: usize) {
         self.bytes.clear();
         self.borders.clear();
+        self.pieces.clear();
         self.marks.clear();
         self.width = width;
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.bytes.len() >= FULL_BYTES || self.marks.len() >= FULL_ROWS
+        self.bytes.len() >= FULL_BYTES || self.pieces.len() >= FULL_ROWS
+    }
+
+    /// How many bytes more it takes to be full.
+    pub(super) fn room(&self) -> usize {
+        FULL_BYTES.saturating_sub(self.bytes.len())
     }
 
     /// Adds a row whose cells are known.
@@ -89,14 +122,14 @@ impl Rows {
         let (bytes_start, ends_start) = (self.bytes.len(), self.borders.len());
         let fingerprint = cells.join(&mut self.bytes, &mut self.borders);
         let (bytes, ends) = (bytes_start..self.bytes.len(), ends_start..self.borders.len());
-        self.marks.push(Mark { bytes, ends, place, fingerprint });
+        self.pieces.push(Piece::Row(Mark { bytes, ends, place, fingerprint }));
     }
 
-    /// Adds a row in which every comma is a border.
-    pub(super) fn push_plain(&mut self, line: &[u8], place: Place) {
+    /// Adds lines that end in LF each, none of them empty, in which every comma is a border.
+    pub(super) fn push_lines(&mut self, lines: &[u8], place: Place) {
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(line);
-        self.marks.push(Mark { bytes: start..self.bytes.len(), ends: 0..0, place, fingerprint: 0 });
+        self.bytes.extend_from_slice(lines);
+        self.pieces.push(Piece::Lines(start..self.bytes.len(), place));
     }
 
     /// One of the rows, once they are split.

@@ -49,8 +49,11 @@ pub struct Candidates {
     /// The highest of them.
     most: f64,
     week: Week,
-    /// By what is at stake, in the order of its bits, which is that of numbers not below nothing.
-    heap: BinaryHeap<Reverse<(u64, Candidate)>>,
+    /// With what is at stake, in the order of its bits, which is that of numbers not below nothing: up to twice as many
+    /// as are kept, so that those with the least go together and not one by one.
+    ranked: Vec<(u64, Candidate)>,
+    /// What is at stake at least, once there are enough.
+    least: u64,
     /// Those with the lowest lots.
     drawn: BinaryHeap<(u64, Candidate)>,
 }
@@ -61,7 +64,7 @@ impl Candidates {
         let probabilities = [false, true]
             .map(|is_manual| Signs::all().map(|signs| weights.probability(is_manual, signs)).collect());
         let most = probabilities.iter().flatten().copied().fold(0.0, f64::max);
-        Self { probabilities, most, week, heap: BinaryHeap::new(), drawn: BinaryHeap::new() }
+        Self { probabilities, most, week, ranked: Vec::new(), least: 0, drawn: BinaryHeap::new() }
     }
 
     /// Whether a claim by its fingerprint, on a video with so many views a day at most, can be among them at all: most
@@ -76,9 +79,7 @@ impl Candidates {
     }
 
     fn may_rank(&self, views_a_day: u64, probability: f64) -> bool {
-        let is_full = self.heap.len() >= KEPT_CANDIDATES;
-        let least = self.heap.peek().map_or(0, |Reverse((least, _))| *least);
-        views_a_day > 0 && (!is_full || stake(views_a_day, probability) >= least)
+        views_a_day > 0 && stake(views_a_day, probability) >= self.least
     }
 
     fn probability(&self, is_manual: bool, signs: Signs) -> f64 {
@@ -107,18 +108,25 @@ impl Candidates {
         }
         let probability = self.probability(candidate.is_manual, candidate.signs);
         let ranked = Candidate { is_drawn: false, is_ranked: true, ..candidate };
-        let entry = Reverse((stake(ranked.views_a_day, probability), ranked));
-        if self.heap.len() < KEPT_CANDIDATES {
-            self.heap.push(entry);
-        } else if self.heap.peek().is_some_and(|least| entry.0 > least.0) {
-            self.heap.pop();
-            self.heap.push(entry);
+        self.ranked.push((stake(ranked.views_a_day, probability), ranked));
+        if self.ranked.len() >= 2 * KEPT_CANDIDATES {
+            self.keep_most();
+        }
+    }
+
+    /// Lets those go that are too many.
+    fn keep_most(&mut self) {
+        if let Some(last) = KEPT_CANDIDATES.checked_sub(1).filter(|last| *last < self.ranked.len()) {
+            let (_, (least, _), _) = self.ranked.select_nth_unstable_by(last, |a, b| b.cmp(a));
+            self.least = *least;
+            self.ranked.truncate(KEPT_CANDIDATES);
         }
     }
 
     /// All of them by id. Of rows that disagree about one claim that with the most views stands.
-    pub(in crate::claims) fn into_vec(self) -> Vec<Candidate> {
-        let ranked = self.heap.into_iter().map(|Reverse((_, candidate))| candidate);
+    pub(in crate::claims) fn into_vec(mut self) -> Vec<Candidate> {
+        self.keep_most();
+        let ranked = self.ranked.into_iter().map(|(_, candidate)| candidate);
         let mut candidates: Vec<Candidate> =
             ranked.chain(self.drawn.into_iter().map(|(_, candidate)| candidate)).collect();
         candidates.sort_by(|a, b| {

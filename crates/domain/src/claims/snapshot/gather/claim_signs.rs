@@ -1,19 +1,26 @@
 //! What a row of the claim report says of how likely its claim is to be disputed.
 
+use jiff::Span;
 use jiff::civil::Date;
 
 use crate::claim_report::{ClaimColumn, ClaimRow};
 use crate::claims::risk::{Sign, Signs};
+use crate::claims::week::Week;
 use crate::number;
 
 /// So many days a claim is young.
-const YOUNG_DAYS: i64 = 28;
+const YOUNG_DAYS: i32 = 28;
+
+/// Claims that were made on this day or later are young at the end of a week.
+pub(super) fn young_since(week: Week) -> Date {
+    week.sunday().saturating_sub(Span::new().days(YOUNG_DAYS - 1))
+}
 
 /// The reasons that a row tells; `is_short` and `is_partner` are known of it already.
 pub(super) fn signs(
     row: &ClaimRow<'_>,
     created: Option<Date>,
-    sunday: Date,
+    young_since: Date,
     is_short: bool,
     is_partner: bool,
 ) -> Signs {
@@ -22,7 +29,7 @@ pub(super) fn signs(
         (Sign::ShortMatch, is_short),
         (Sign::BlockPolicy, !row.cell(ClaimColumn::PolicyBlock).is_empty()),
         (Sign::UploaderPartner, is_partner),
-        (Sign::YoungClaim, created.is_some_and(|day| age_days(day, sunday) <= YOUNG_DAYS)),
+        (Sign::YoungClaim, created.is_some_and(|day| day >= young_since)),
         (Sign::Shorts, number::flag(row.cell(ClaimColumn::IsShortsEligible)) == Some(true)),
     ] {
         if holds {

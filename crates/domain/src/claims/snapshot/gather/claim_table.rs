@@ -4,6 +4,8 @@
 //! of entries would be three. It grows by a quarter when four of five places are taken, as one piece of memory that goes
 //! back to the machine when it is done with: the week before is recalled into the room that it leaves.
 
+use std::cmp::Ordering;
+
 use super::super::claim_state::ClaimEntry;
 use super::Both;
 
@@ -25,8 +27,9 @@ impl GatheredClaim {
 const FREE: GatheredClaim = GatheredClaim { key: 0, row: 0, asset_and_state: u32::MAX };
 
 /// So many places are tried where a claim belongs; then the search goes on where its row belongs. So a report that has
-/// one claim in a million rows is no slower than another.
-const NEAR: usize = 64;
+/// one claim in a million rows is no slower than another. Of claims that differ one in thousands stands so far off where
+/// four of five places are taken.
+const NEAR: usize = 256;
 
 /// The claims of a week.
 #[derive(Default)]
@@ -106,12 +109,8 @@ impl ClaimTable {
         strays.extend(more);
         sorted.copy_within(low_count..low_count + second_done, first_done);
         sorted.truncate(first_done + second_done);
-        if !strays.is_empty() {
-            strays.sort_unstable_by(by_key);
-            sorted.append(&mut strays);
-            // Two runs, which this one finds and merges.
-            sorted.sort_by(by_key);
-        }
+        strays.sort_unstable_by(by_key);
+        put_between(&mut sorted, &strays, by_key);
         sorted.dedup_by_key(|claim| claim.key());
         sorted
     }
@@ -126,6 +125,24 @@ impl ClaimTable {
             put(&mut places, *claim);
         }
         self.places = places;
+    }
+}
+
+/// Puts some into the order of many: each of the many is moved once at most.
+fn put_between<T: Copy>(many: &mut Vec<T>, some: &[T], by: impl Fn(&T, &T) -> Ordering) {
+    let mut end = many.len();
+    many.extend_from_slice(some);
+    for (before, one) in some.iter().enumerate().rev() {
+        let Some(start) = many.get(..end).map(|many| many.partition_point(|other| by(other, one).is_le()))
+        else {
+            return;
+        };
+        // Behind what is moved now the others stand already.
+        many.copy_within(start..end, start + before + 1);
+        if let Some(place) = many.get_mut(start + before) {
+            *place = *one;
+        }
+        end = start;
     }
 }
 
@@ -185,6 +202,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn some_between_many_are_all_in_order(mut many: Vec<u8>, mut some: Vec<u8>) {
+            let mut all = [many.clone(), some.clone()].concat();
+            all.sort_unstable();
+            many.sort_unstable();
+            some.sort_unstable();
+            put_between(&mut many, &some, u8::cmp);
+            prop_assert_eq!(many, all);
+        }
+
         #[test]
         fn a_claim_is_there_once_a_row_and_comes_back_once_in_order(
             keys in prop::collection::vec((prop_oneof![0..40_u64, Just(u64::MAX), any::<u64>()], 0..3_u32), 0..2_000)

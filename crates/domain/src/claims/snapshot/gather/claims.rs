@@ -53,9 +53,10 @@ impl Gather {
         mut refuse: impl FnMut(ClaimLine<'_>, Option<&RowFault>) -> Result<(), E>,
     ) -> Result<(), E> {
         let ClaimRows { rows, claims, references, refused, fingerprint, .. } = read;
-        if let Some(bytes) = self.claim_bytes.take() {
+        if let (Some(bytes), Some(bytes_a_row)) = (self.claim_bytes, rows.bytes_a_row()) {
+            self.claim_bytes = None;
             // A packed report has more than this says, and then the room grows.
-            let count = (bytes / rows.bytes_a_row()).min(MAX_EXPECTED_CLAIMS);
+            let count = (bytes / bytes_a_row).min(MAX_EXPECTED_CLAIMS);
             self.claims.expect(usize::try_from(count).unwrap_or_default());
         }
         self.count_rows(Source::Claims, rows.len(), claims.len(), *fingerprint);
@@ -214,7 +215,7 @@ impl Gather {
             signs: signs(
                 row,
                 claim.created,
-                *self.days.end(),
+                self.young_since,
                 claim.is_short(),
                 self.partners.contains(&claim.channel),
             ),
@@ -231,13 +232,13 @@ impl Gather {
         let Some(row) = row(claim.index) else { return };
         let uploaded = calendar::date(row.cell(ClaimColumn::UploadDate)).ok().flatten();
         let Some(there_since) = uploaded.or(claim.created) else { return };
-        let sunday = *self.days.end();
-        let views_a_day = views / u64::try_from(age_days(there_since, sunday)).unwrap_or(1).max(1);
+        let age_days = age_days(there_since, *self.days.end());
+        let views_a_day = views / u64::try_from(age_days).unwrap_or(1).max(1);
         if !candidates.may_take(views_a_day, claim.key) {
             return;
         }
         let is_partner = self.partners.contains(&claim.channel);
-        let signs = signs(&row, claim.created, sunday, claim.is_short(), is_partner);
+        let signs = signs(&row, claim.created, self.young_since, claim.is_short(), is_partner);
         let may_take = |is_manual| candidates.may_take_with(views_a_day, is_manual, signs, claim.key);
         // Whoever made it: few come this far.
         if !may_take(false) && !may_take(true) {

@@ -83,21 +83,26 @@ impl Gather {
                 |claim| (std::cmp::Reverse(claim.state()), claim.asset().unwrap_or(NO_ASSET)),
             );
             // By themselves first: five million looks all over the assets would each wait for memory.
-            let mut counts = vec![ClaimCounts::default(); assets.len()];
-            for claim in &claims {
-                let Some(counts) = claim.asset().and_then(|asset| at_mut(&mut counts, asset)) else {
-                    continue;
-                };
-                add(&mut counts.all, true);
-                add(&mut counts.active, claim.state() == ClaimState::Active);
-                add(&mut counts.inactive, claim.state() == ClaimState::Inactive);
-                add(&mut counts.disputed, claim.state().is_disputed());
-            }
-            for (asset, counts) in assets.iter_mut().zip(counts) {
-                asset.claims = counts.all;
-                asset.claims_active = counts.active;
-                asset.claims_inactive = counts.inactive;
-                asset.claims_disputed = counts.disputed;
+            let count_some = |claims: &[ClaimEntry]| {
+                let mut counts = vec![ClaimCounts::default(); assets.len()];
+                for claim in claims {
+                    let Some(counts) = claim.asset().and_then(|asset| at_mut(&mut counts, asset)) else {
+                        continue;
+                    };
+                    add(&mut counts.all, true);
+                    add(&mut counts.active, claim.state() == ClaimState::Active);
+                    add(&mut counts.inactive, claim.state() == ClaimState::Inactive);
+                    add(&mut counts.disputed, claim.state().is_disputed());
+                }
+                counts
+            };
+            let (some, others) = claims.split_at(claims.len() / 2);
+            let (some, others) = both.both(|| count_some(some), || count_some(others));
+            for (asset, (some, others)) in assets.iter_mut().zip(some.into_iter().zip(others)) {
+                asset.claims = some.all.saturating_add(others.all);
+                asset.claims_active = some.active.saturating_add(others.active);
+                asset.claims_inactive = some.inactive.saturating_add(others.inactive);
+                asset.claims_disputed = some.disputed.saturating_add(others.disputed);
             }
             (claims, assets)
         };

@@ -78,6 +78,7 @@ impl RowReader {
 pub struct Gather {
     week: Week,
     days: RangeInclusive<Date>,
+    young_since: Date,
     partners: HashSet<ChannelId>,
     database: Option<Arc<DatabaseVideos>>,
     hasher: DefaultHashBuilder,
@@ -121,6 +122,7 @@ impl Gather {
         Self {
             week,
             days: week.monday()..=week.sunday(),
+            young_since: claim_signs::young_since(week),
             partners: partners.into_iter().collect(),
             database: None,
             hasher: DefaultHashBuilder::default(),
