@@ -1,5 +1,6 @@
 //! Work on two threads that must be begun in order and ended in order.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use dn_domain::claims::snapshot::Both;
@@ -34,7 +35,11 @@ pub(crate) fn in_two<L: Default>(
     take: impl FnMut(&mut L) -> anyhow::Result<()> + Send,
 ) -> anyhow::Result<()> {
     let source = Mutex::new(Source { cut, count: 0, is_done: false });
-    let turn = Turn { state: Mutex::new(Taking { take, next: 0, ended: None }), changed: Condvar::new() };
+    let turn = Turn {
+        state: Mutex::new(Taking { take, ended: None }),
+        next: AtomicU64::new(0),
+        changed: Condvar::new(),
+    };
     let run = || {
         // Whoever breaks down must not be waited for.
         let broken = EndOnPanic(&turn);
@@ -63,7 +68,7 @@ fn next<L, C: FnMut(&mut L) -> anyhow::Result<bool>>(
     source: &Mutex<Source<C>>,
     lot: &mut L,
 ) -> Option<(u64, anyhow::Result<()>)> {
-    let mut source = locked(source);
+    let mut source = soon_locked(source);
     if source.is_done {
         return None;
     }
@@ -77,15 +82,20 @@ fn next<L, C: FnMut(&mut L) -> anyhow::Result<bool>>(
     }
 }
 
+/// So many looks are taken at whether it is one's turn before one sleeps: it is mostly a matter of some microseconds, and
+/// to be woken takes longer.
+const SPINS: u32 = 2_000;
+
 /// Whose turn it is to take.
 struct Turn<T> {
+    // Changed by whoever holds the state.
+    next: AtomicU64,
     state: Mutex<Taking<T>>,
     changed: Condvar,
 }
 
 struct Taking<T> {
     take: T,
-    next: u64,
     // Once there is something, nothing more is taken.
     ended: Option<anyhow::Result<()>>,
 }
@@ -96,9 +106,10 @@ impl<T> Turn<T> {
     where
         T: FnMut(&mut L) -> anyhow::Result<()>,
     {
-        let taking = self
-            .changed
-            .wait_while(locked(&self.state), |taking| taking.next != number && taking.ended.is_none());
+        let is_due = || self.next.load(Ordering::Acquire) == number;
+        (0..SPINS).take_while(|_| !is_due()).for_each(|_| std::hint::spin_loop());
+        let taking =
+            self.changed.wait_while(locked(&self.state), |taking| !is_due() && taking.ended.is_none());
         let mut taking = taking.unwrap_or_else(PoisonError::into_inner);
         if taking.ended.is_some() {
             return false;
@@ -106,7 +117,7 @@ impl<T> Turn<T> {
         if let Err(error) = is_cut.and_then(|()| (taking.take)(lot)) {
             taking.ended = Some(Err(error));
         }
-        taking.next += 1;
+        self.next.store(number + 1, Ordering::Release);
         self.changed.notify_all();
         taking.ended.is_none()
     }
@@ -122,6 +133,17 @@ impl<T> Drop for EndOnPanic<'_, T> {
             self.0.changed.notify_all();
         }
     }
+}
+
+/// The same with some looks before one sleeps.
+fn soon_locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    for _ in 0..SPINS {
+        if let Ok(guard) = mutex.try_lock() {
+            return guard;
+        }
+        std::hint::spin_loop();
+    }
+    locked(mutex)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -142,7 +164,7 @@ mod tests {
     fn run(
         count: u64,
         fails_at: Option<u64>,
-        take: impl FnMut(&mut Lot) -> anyhow::Result<()>,
+        take: impl FnMut(&mut Lot) -> anyhow::Result<()> + Send,
     ) -> anyhow::Result<()> {
         let mut numbers = 0..count;
         in_two(
@@ -190,14 +212,26 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "a scoped thread panicked")]
+    #[should_panic(expected = "the other breaks down")]
     fn a_thread_that_breaks_down_breaks_down_the_whole() {
         let first = std::thread::current().id();
         let _ = in_two(
             |(): &mut ()| Ok(true),
-            |()| assert!(std::thread::current().id() == first, "breaks down"),
+            |()| assert!(std::thread::current().id() == first, "the other breaks down"),
+            |()| Ok(()),
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "no more")]
+    fn a_taking_that_breaks_down_breaks_down_the_whole() {
+        let mut count = 0;
+        let _ = in_two(
+            |(): &mut ()| Ok(true),
+            |()| {},
             |()| {
-                std::thread::yield_now();
+                count += 1;
+                assert!(count < 100, "no more");
                 Ok(())
             },
         );

@@ -13,7 +13,7 @@ pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
 /// The most bytes of one cell. The longest real cells are `|` lists of a few hundred ids.
 pub const MAX_FIELD_BYTES: usize = 64 * 1024;
 /// How much is asked from the source at once.
-pub(super) const BUFFER_BYTES: usize = 256 * 1024;
+pub(super) const BUFFER_BYTES: usize = 128 * 1024;
 
 /// The records of a CSV file, read one by one into reused buffers.
 pub(super) struct Records<R> {

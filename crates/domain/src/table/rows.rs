@@ -8,7 +8,7 @@ use super::print::of_plain;
 use super::{Place, wrong_field_count};
 
 /// So many bytes are kept together: few enough that all that is made of them stays in a core's own cache.
-const FULL_BYTES: usize = 64 * 1024;
+const FULL_BYTES: usize = 128 * 1024;
 
 /// So many rows at most, where they are read one by one.
 const FULL_ROWS: usize = 1024;
