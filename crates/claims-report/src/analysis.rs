@@ -1,10 +1,11 @@
 //! From a week's inputs and its past to its digest: nothing here asks anybody for anything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use dn_core::task::Exit;
 use dn_domain::claims::alert::{Alert, Kind, settle, within_budget};
-use dn_domain::claims::changes::{Changes, compare};
+use dn_domain::claims::changes::{Changes, compare_on};
 use dn_domain::claims::digest::{
     ChangeSummary, Digest, Dispute, SCHEMA_VERSION, SourceFile, SourceState, Totals,
 };
@@ -27,6 +28,7 @@ use jiff::civil::Date;
 use crate::database::Database;
 use crate::desk::{self, Asked};
 use crate::history::NotedClaim;
+use crate::in_two::SideBySide;
 use crate::inputs::{Besides, ReportRead, Reports};
 use crate::risks;
 use crate::surges::Surges;
@@ -43,7 +45,7 @@ pub(crate) struct Past {
     /// The last week, that this one was compared with; its claims are forgotten.
     pub before: Option<Snapshot>,
     /// What changed since.
-    pub changes: Option<Changes>,
+    pub changes: Option<Arc<Changes>>,
     /// What assets, references and channels use to be.
     pub habits: Habits,
     /// What the other platforms counted.
@@ -94,7 +96,7 @@ impl Input {
 /// A week as it came out.
 pub(crate) struct Made {
     pub digest: Digest,
-    pub changes: Option<Changes>,
+    pub changes: Option<Arc<Changes>>,
     pub snapshot: Snapshot,
     pub totals: WeekTotals,
     /// All alerts and whether they are told, the quality findings among them.
@@ -128,7 +130,7 @@ pub(crate) fn judge(reports: &Reports, believed: Option<&Snapshot>, input: &Inpu
 
 /// Compares with the last week, of which the claims are needed for nothing else.
 pub(crate) fn compare_with(past: &mut Past, now: &Snapshot) {
-    past.changes = past.before.as_ref().map(|before| compare(before, now));
+    past.changes = past.before.as_ref().map(|before| Arc::new(compare_on(before, now, &SideBySide)));
     if let Some(before) = &mut past.before {
         before.forget_claims();
     }
@@ -163,7 +165,7 @@ pub(crate) fn analyse(
     let unusual = unusual::Inputs {
         now: &snapshot,
         before,
-        changes: changes.as_ref(),
+        changes: changes.as_deref(),
         verdict: &verdict,
         habits: &past.habits,
         rpm: input.rpm,

@@ -16,6 +16,7 @@ use dn_domain::claims::snapshot::{ReportFacts, Snapshot, Source};
 use dn_domain::claims::week::Week;
 use dn_domain::id::ChannelId;
 use dn_domain::platform_mapping::Mappings;
+use tokio::task::JoinHandle;
 
 use crate::analysis::{Input, Made, Past, analyse, compare_with, judge};
 use crate::args::{Place, Settings};
@@ -25,7 +26,7 @@ use crate::fetch::{self, Fetcher, day_of};
 use crate::history::{Entry, History, KeptAlert, KeptReport, KeptWeek, OpenClaim, PlatformValue};
 use crate::inputs::{self, Refused};
 use crate::live::{self, Told};
-use crate::render::render;
+use crate::render;
 use crate::risks;
 use crate::surges::{Question, surges};
 use crate::{ClaimsReport, Tally, letter, mappings, past, quarantine};
@@ -96,17 +97,17 @@ impl Frame<'_> {
             }
         }
         let asked = self.ask_desk(week).await?;
-        let mut made = Box::pin(self.make(&history, week, asked)).await?;
+        let (mut made, begun) = Box::pin(self.make(&history, week, asked)).await?;
         // Today's numbers are for who reads this: the history keeps the week.
         let live = self.ask_live(&made).await?;
         live.tell_in(&mut made.digest);
         let mut news = self.news(&history, &made).await?;
         live.put_into(&mut news);
         self.count(&made, news.len());
-        let (exit, digest, changes) = (made.exit, Arc::new(made.digest.clone()), made.changes.take());
+        let (exit, digest) = (made.exit, Arc::new(made.digest.clone()));
         // The files are made beside the history's rows, and are there even if these cannot be written.
-        let shown = Arc::clone(&digest);
-        let rendering = tokio::task::spawn_blocking(move || render(&shown, changes.as_ref()));
+        let (begun, shown) = (begun.await??, Arc::clone(&digest));
+        let rendering = tokio::task::spawn_blocking(move || begun.finish(&shown));
         let recorded = if context.info.dry_run { Ok(()) } else { history.record(entry(context, made)).await };
         let files = rendering.await??;
         write_files(context, self.settings.out.as_deref(), "", &files).await?;
@@ -181,7 +182,8 @@ impl Frame<'_> {
     async fn make_up(&mut self, history: &mut History, week: Week) -> anyhow::Result<bool> {
         tracing::info!(%week, "week missed, made up for");
         match Box::pin(self.make(history, week, None)).await {
-            Ok(made) => {
+            // Nobody is told of it: what was begun of its files is left.
+            Ok((made, _)) => {
                 history.record(entry(self.context, made)).await?;
                 self.context.count(|tally| tally.made_up.push(week));
                 Ok(true)
@@ -195,8 +197,13 @@ impl Frame<'_> {
         }
     }
 
-    /// One week from its inputs to its digest.
-    async fn make(&mut self, history: &History, week: Week, asked: Option<Asked>) -> anyhow::Result<Made> {
+    /// One week from its inputs to its digest, and what can be begun of its files beside that.
+    async fn make(
+        &mut self,
+        history: &History,
+        week: Week,
+        asked: Option<Asked>,
+    ) -> anyhow::Result<(Made, JoinHandle<anyhow::Result<render::Begun>>)> {
         let (context, settings) = (self.context, self.settings);
         let (located, missing) = inputs::locate(context, settings, self.fetcher.as_mut(), week).await?;
         let mut reports =
@@ -280,6 +287,8 @@ impl Frame<'_> {
             (reports, past)
         });
         let (reports, past) = comparing.await?;
+        let changes = past.changes.clone();
+        let begun = tokio::task::spawn_blocking(move || render::begin(changes.as_deref()));
         let question = Question {
             history,
             weeks: &weeks,
@@ -290,7 +299,7 @@ impl Frame<'_> {
         let surges = surges(&question, &reports.snapshot).await?;
         let analysed =
             tokio::task::spawn_blocking(move || analyse(reports, verdict, besides, surges, past, &input));
-        Ok(analysed.await?)
+        Ok((analysed.await?, begun))
     }
 
     /// Puts aside what was refused, and says all of it.

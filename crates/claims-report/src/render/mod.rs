@@ -26,22 +26,38 @@ use serde::Serialize;
 
 pub use email::{email_html, email_text, subject};
 
-/// The files of a report by name. In a first run there are no changes: the sheet then has its header alone.
-pub fn render(digest: &Digest, changes: Option<&Changes>) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
+/// The files of a report as far as the changes tell them: those of many changes take longer than all else.
+pub struct Begun {
+    workbook: workbook::Begun,
+    changes_csv: Vec<u8>,
+}
+
+/// Begins the files of a report. In a first run there are no changes: the sheet then has its header alone.
+pub fn begin(changes: Option<&Changes>) -> anyhow::Result<Begun> {
     let rows = match changes {
         Some(changes) => changes.rows.as_slice(),
         None => &[],
     };
-    Ok(vec![
-        ("report.json", json(digest).context("report.json")?),
-        ("report.html", page::page(digest).context("report.html")?.into_bytes()),
-        ("email.html", email_html(digest, &[]).context("email.html")?.into_bytes()),
-        ("report.xlsx", workbook::workbook(digest, rows).context("report.xlsx")?),
-        ("changes.csv", dn_domain::claims::changes::write_csv(rows, Vec::new()).context("changes.csv")?),
-        ("disputes.csv", disputes::csv(&digest.disputes)?),
-        ("alerts.json", json(&digest.alerts).context("alerts.json")?),
-        ("quality.json", json(&digest.quality).context("quality.json")?),
-    ])
+    Ok(Begun {
+        workbook: workbook::begin(rows).context("report.xlsx")?,
+        changes_csv: dn_domain::claims::changes::write_csv(rows, Vec::new()).context("changes.csv")?,
+    })
+}
+
+impl Begun {
+    /// All files by name.
+    pub fn finish(self, digest: &Digest) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
+        Ok(vec![
+            ("report.json", json(digest).context("report.json")?),
+            ("report.html", page::page(digest).context("report.html")?.into_bytes()),
+            ("email.html", email_html(digest, &[]).context("email.html")?.into_bytes()),
+            ("report.xlsx", self.workbook.finish(digest).context("report.xlsx")?),
+            ("changes.csv", self.changes_csv),
+            ("disputes.csv", disputes::csv(&digest.disputes)?),
+            ("alerts.json", json(&digest.alerts).context("alerts.json")?),
+            ("quality.json", json(&digest.quality).context("quality.json")?),
+        ])
+    }
 }
 
 /// The queue as a sheet.

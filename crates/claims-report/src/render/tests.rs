@@ -9,6 +9,10 @@ use serde_json::Value;
 use super::sample;
 use super::*;
 
+fn render(digest: &Digest, changes: Option<&Changes>) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
+    begin(changes)?.finish(digest)
+}
+
 fn file(digest: &Digest, changes: Option<&Changes>, name: &str) -> Vec<u8> {
     let files = render(digest, changes).unwrap();
     files.into_iter().find(|(known, _)| *known == name).unwrap().1

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::snapshot::{AssetState, ClaimEntry, ClaimState, Known, Snapshot, Source};
+use super::snapshot::{AssetState, Both, ClaimEntry, ClaimState, InTurn, Known, Snapshot, Source};
 use super::strings::Text;
 use super::week::Week;
 use crate::id::{AssetId, ChannelId};
@@ -175,107 +175,107 @@ pub struct Changes {
 
 /// Compares two weeks.
 pub fn compare(before: &Snapshot, now: &Snapshot) -> Changes {
-    let mut changes = Changes {
-        before: before.week,
-        weeks_apart: now.week.since(before.week),
-        rows: Vec::new(),
-        claims: BTreeMap::new(),
-        claims_total: ClaimMoves::default(),
-    };
-    let both = |source| before.reports.contains_key(&source) && now.reports.contains_key(&source);
-    if both(Source::Assets) {
-        for pair in pairs(&before.assets, &now.assets, |asset| asset.id) {
-            changes.compare_asset(before, now, pair);
+    compare_on(before, now, &InTurn)
+}
+
+/// The same where two things may be done side by side.
+pub fn compare_on(before: &Snapshot, now: &Snapshot, both: &impl Both) -> Changes {
+    let have = |source| before.reports.contains_key(&source) && now.reports.contains_key(&source);
+    let compare_assets = || if have(Source::Assets) { compare_assets(before, now) } else { Vec::new() };
+    let compare_claims = || {
+        let mut moves = (BTreeMap::new(), ClaimMoves::default());
+        if have(Source::Claims) {
+            for pair in pairs(&before.claims, &now.claims, ClaimEntry::key) {
+                compare_claim(before, now, pair, &mut moves);
+            }
         }
-        changes.rows.sort_by(|a, b| {
-            let size = |change: &Change| {
-                let alone = change.before.or(change.now).unwrap_or_default();
-                change.difference.map_or(alone, i64::unsigned_abs)
+        moves
+    };
+    let (rows, (claims, claims_total)) = both.both(compare_assets, compare_claims);
+    Changes { before: before.week, weeks_apart: now.week.since(before.week), rows, claims, claims_total }
+}
+
+/// The changes of the assets' numbers in the order in which they are told.
+fn compare_assets(before: &Snapshot, now: &Snapshot) -> Vec<Change> {
+    let mut rows = Vec::new();
+    for pair in pairs(&before.assets, &now.assets, |asset| asset.id) {
+        compare_asset(before, now, pair, &mut rows);
+    }
+    rows.sort_by_cached_key(|change: &Change| {
+        let alone = change.before.or(change.now).unwrap_or_default();
+        let size = change.difference.map_or(alone, i64::unsigned_abs);
+        (change.metric, std::cmp::Reverse(size), change.asset_id)
+    });
+    rows
+}
+
+fn compare_asset(
+    before: &Snapshot,
+    now: &Snapshot,
+    (was, is): (Option<&AssetState>, Option<&AssetState>),
+    rows: &mut Vec<Change>,
+) {
+    let reported = |asset: Option<&AssetState>| asset.is_some_and(|asset| asset.is_reported);
+    for metric in Metric::ALL {
+        let number = |asset: Option<&AssetState>| {
+            asset.filter(|asset| asset.is_reported).and_then(|asset| metric.of(asset))
+        };
+        let (from, to) = (number(was), number(is));
+        let state = match (from, to) {
+            (Some(from), Some(to)) if from < to => ChangeState::Up,
+            (Some(from), Some(to)) if from > to => ChangeState::Down,
+            (Some(_), None) if !reported(is) => ChangeState::Gone,
+            (None, Some(_)) if !reported(was) => ChangeState::New,
+            _ => continue,
+        };
+        let Some(asset_id) = is.or(was).map(|asset| asset.id) else { continue };
+        let text = |field: fn(&AssetState) -> Text| {
+            let of = |snapshot: &Snapshot, asset: Option<&AssetState>| {
+                asset.map(|asset| snapshot.text(field(asset)).to_owned())
             };
-            (a.metric, std::cmp::Reverse(size(a)), a.asset_id).cmp(&(
-                b.metric,
-                std::cmp::Reverse(size(b)),
-                b.asset_id,
-            ))
+            of(now, is).filter(|text| !text.is_empty()).or_else(|| of(before, was)).unwrap_or_default()
+        };
+        rows.push(Change {
+            asset_id,
+            custom_id: match is {
+                // An asset that has lost its custom ID has none, whatever it was.
+                Some(asset) if asset.is_reported => now.text(asset.custom_id).to_owned(),
+                _ => text(|asset| asset.custom_id),
+            },
+            channel_id: is.and_then(|asset| asset.channel).or_else(|| was.and_then(|asset| asset.channel)),
+            title: text(|asset| asset.title),
+            artist: text(|asset| asset.artist),
+            isrc: text(|asset| asset.isrc),
+            metric,
+            before: from,
+            now: to,
+            difference: from.zip(to).map(|(from, to)| difference(from, to)),
+            state,
         });
     }
-    if both(Source::Claims) {
-        for pair in pairs(&before.claims, &now.claims, ClaimEntry::key) {
-            changes.compare_claim(before, now, pair);
-        }
+}
+
+fn compare_claim(
+    before: &Snapshot,
+    now: &Snapshot,
+    (was, is): (Option<&ClaimEntry>, Option<&ClaimEntry>),
+    (of_assets, of_all): &mut (BTreeMap<AssetId, ClaimMoves>, ClaimMoves),
+) {
+    let mut moves = ClaimMoves::default();
+    moves.add(was.map(ClaimEntry::state), is.map(ClaimEntry::state));
+    if moves.is_empty() {
+        return;
     }
-    changes
+    let asset_of = |snapshot: &Snapshot, claim: Option<&ClaimEntry>| {
+        claim.and_then(ClaimEntry::asset).and_then(|asset| snapshot.asset_at(asset)).map(|asset| asset.id)
+    };
+    if let Some(asset) = asset_of(now, is).or_else(|| asset_of(before, was)) {
+        of_assets.entry(asset).or_default().plus(moves);
+    }
+    of_all.plus(moves);
 }
 
 impl Changes {
-    fn compare_asset(
-        &mut self,
-        before: &Snapshot,
-        now: &Snapshot,
-        (was, is): (Option<&AssetState>, Option<&AssetState>),
-    ) {
-        let reported = |asset: Option<&AssetState>| asset.is_some_and(|asset| asset.is_reported);
-        for metric in Metric::ALL {
-            let number = |asset: Option<&AssetState>| {
-                asset.filter(|asset| asset.is_reported).and_then(|asset| metric.of(asset))
-            };
-            let (from, to) = (number(was), number(is));
-            let state = match (from, to) {
-                (Some(from), Some(to)) if from < to => ChangeState::Up,
-                (Some(from), Some(to)) if from > to => ChangeState::Down,
-                (Some(_), None) if !reported(is) => ChangeState::Gone,
-                (None, Some(_)) if !reported(was) => ChangeState::New,
-                _ => continue,
-            };
-            let Some(asset_id) = is.or(was).map(|asset| asset.id) else { continue };
-            let text = |field: fn(&AssetState) -> Text| {
-                let of = |snapshot: &Snapshot, asset: Option<&AssetState>| {
-                    asset.map(|asset| snapshot.text(field(asset)).to_owned())
-                };
-                of(now, is).filter(|text| !text.is_empty()).or_else(|| of(before, was)).unwrap_or_default()
-            };
-            self.rows.push(Change {
-                asset_id,
-                custom_id: match is {
-                    // An asset that has lost its custom ID has none, whatever it was.
-                    Some(asset) if asset.is_reported => now.text(asset.custom_id).to_owned(),
-                    _ => text(|asset| asset.custom_id),
-                },
-                channel_id: is
-                    .and_then(|asset| asset.channel)
-                    .or_else(|| was.and_then(|asset| asset.channel)),
-                title: text(|asset| asset.title),
-                artist: text(|asset| asset.artist),
-                isrc: text(|asset| asset.isrc),
-                metric,
-                before: from,
-                now: to,
-                difference: from.zip(to).map(|(from, to)| difference(from, to)),
-                state,
-            });
-        }
-    }
-
-    fn compare_claim(
-        &mut self,
-        before: &Snapshot,
-        now: &Snapshot,
-        (was, is): (Option<&ClaimEntry>, Option<&ClaimEntry>),
-    ) {
-        let mut moves = ClaimMoves::default();
-        moves.add(was.map(ClaimEntry::state), is.map(ClaimEntry::state));
-        if moves.is_empty() {
-            return;
-        }
-        let asset_of = |snapshot: &Snapshot, claim: Option<&ClaimEntry>| {
-            claim.and_then(ClaimEntry::asset).and_then(|asset| snapshot.asset_at(asset)).map(|asset| asset.id)
-        };
-        if let Some(asset) = asset_of(now, is).or_else(|| asset_of(before, was)) {
-            self.claims.entry(asset).or_default().plus(moves);
-        }
-        self.claims_total.plus(moves);
-    }
-
     /// Writes `changes.csv`: see [`write_csv`].
     pub fn write_csv<W: Write>(&self, to: W) -> io::Result<W> {
         write_csv(&self.rows, to)

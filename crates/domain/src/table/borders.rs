@@ -27,10 +27,6 @@ impl Borders {
         self.count
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
     pub fn all(&self) -> &[u32] {
         &self.ends[..self.count]
     }

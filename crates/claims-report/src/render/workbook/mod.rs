@@ -32,35 +32,53 @@ const FAST_LEVEL: u8 = 2;
 /// A sum of the week, or of the week before.
 type Total = fn(&Totals) -> Option<u64>;
 
-/// The workbook of a week with all its changes.
-pub(super) fn workbook(digest: &Digest, changes: &[Change]) -> anyhow::Result<Vec<u8>> {
-    write(digest, changes, usize::try_from(MAX_ROWS - 1)?)
+/// A workbook with the sheet of changes, which is most of the work and needs no digest.
+pub(super) struct Begun {
+    workbook: Workbook,
+    changes: Worksheet,
+    /// Changes that the sheet has no room for.
+    left_out: usize,
 }
 
-/// The workbook with room for so many changes.
-fn write(digest: &Digest, changes: &[Change], room: usize) -> anyhow::Result<Vec<u8>> {
-    let made: Timestamp =
-        digest.generated_at.parse().map_err(|error| anyhow!("the digest's time is no time: {error}"))?;
+/// Begins the workbook of a week with all its changes.
+pub(super) fn begin(changes: &[Change]) -> anyhow::Result<Begun> {
+    begin_with(changes, usize::try_from(MAX_ROWS - 1)?)
+}
+
+/// The same with room for so many changes.
+fn begin_with(changes: &[Change], room: usize) -> anyhow::Result<Begun> {
     let mut workbook = Workbook::new();
-    // The program's own clock is never asked, and the same digest makes the same workbook.
-    workbook.set_properties(
-        &DocProperties::new()
-            .set_title(format!("Claims report, week of {}", digest.week))
-            .set_creation_datetime(&ExcelDateTime::from_timestamp(made.as_second())?),
-    );
     if changes.len() >= MANY_CHANGES {
         workbook.set_zip_compression_level(FAST_LEVEL);
     }
-    let formats = Formats::new();
     let fitting = changes.get(..room).unwrap_or(changes);
-    summary(workbook.add_worksheet(), &formats, digest, changes.len().saturating_sub(fitting.len()))?;
-    findings(workbook.add_worksheet(), &formats, "Alerts", &TODAY, &digest.alerts)?;
-    disputes(workbook.add_worksheet(), &formats, digest)?;
-    write_changes(workbook.add_worksheet_with_constant_memory()?, &formats, fitting)?;
-    movers(workbook.add_worksheet(), &formats, digest)?;
-    findings(workbook.add_worksheet(), &formats, "Quality", &[], &digest.quality)?;
-    sources(workbook.add_worksheet(), &formats, &digest.sources)?;
-    Ok(workbook.save_to_buffer()?)
+    let mut sheet = workbook.new_worksheet_with_constant_memory()?;
+    write_changes(&mut sheet, &Formats::new(), fitting)?;
+    Ok(Begun { workbook, changes: sheet, left_out: changes.len() - fitting.len() })
+}
+
+impl Begun {
+    /// The whole workbook.
+    pub fn finish(self, digest: &Digest) -> anyhow::Result<Vec<u8>> {
+        let Self { mut workbook, changes, left_out } = self;
+        let made: Timestamp =
+            digest.generated_at.parse().map_err(|error| anyhow!("the digest's time is no time: {error}"))?;
+        // The program's own clock is never asked, and the same digest makes the same workbook.
+        workbook.set_properties(
+            &DocProperties::new()
+                .set_title(format!("Claims report, week of {}", digest.week))
+                .set_creation_datetime(&ExcelDateTime::from_timestamp(made.as_second())?),
+        );
+        let formats = Formats::new();
+        summary(workbook.add_worksheet(), &formats, digest, left_out)?;
+        findings(workbook.add_worksheet(), &formats, "Alerts", &TODAY, &digest.alerts)?;
+        disputes(workbook.add_worksheet(), &formats, digest)?;
+        workbook.push_worksheet(changes);
+        movers(workbook.add_worksheet(), &formats, digest)?;
+        findings(workbook.add_worksheet(), &formats, "Quality", &[], &digest.quality)?;
+        sources(workbook.add_worksheet(), &formats, &digest.sources)?;
+        Ok(workbook.save_to_buffer()?)
+    }
 }
 
 fn summary(sheet: &mut Worksheet, formats: &Formats, digest: &Digest, left_out: usize) -> anyhow::Result<()> {

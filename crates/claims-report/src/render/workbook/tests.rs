@@ -15,6 +15,10 @@ fn sheet(bytes: &[u8], name: &str) -> Range<Data> {
     Xlsx::new(Cursor::new(bytes)).unwrap().worksheet_range(name).unwrap()
 }
 
+fn workbook(digest: &Digest, changes: &[Change]) -> anyhow::Result<Vec<u8>> {
+    begin(changes)?.finish(digest)
+}
+
 /// A part of the file as it is written.
 fn part(bytes: &[u8], name: &str) -> String {
     let mut text = String::new();
@@ -131,7 +135,7 @@ fn the_workbook_was_made_when_the_digest_was() {
 #[test]
 fn changes_that_a_sheet_has_no_room_for_are_counted() {
     let (digest, changes) = sample::busy();
-    let bytes = write(&digest, &changes.rows, 100).unwrap();
+    let bytes = begin_with(&changes.rows, 100).unwrap().finish(&digest).unwrap();
     assert_eq!(sheet(&bytes, "Changes").height(), 101);
     let summary = sheet(&bytes, "Summary");
     let row = summary.rows().find(|row| row[0] == "Changes that no sheet has room for").unwrap();
