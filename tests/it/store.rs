@@ -101,6 +101,12 @@ async fn a_file_of_many_chunks_arrives_whole() {
     std::fs::remove_file(&back).unwrap();
     assert_eq!(bench.store.get_file("nothing", &back).await.unwrap(), None);
     bench.store.put_file("plan.jsonl", file.path(), Condition::IfMatch(etag)).await.unwrap();
+    let mut object = bench.store.begin("plan.jsonl").await.unwrap();
+    object.file().write_all(b"another").unwrap();
+    bench.store.finish(object).await.unwrap();
+    let opened = bench.store.open_file("plan.jsonl", &back).await.unwrap().unwrap();
+    assert_eq!(std::io::read_to_string(opened).unwrap(), "another");
+    assert!(!back.exists() && bench.store.open_file("nothing", &back).await.unwrap().is_none());
 }
 
 #[tokio::test]

@@ -22,8 +22,8 @@ mod tables;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ use dn_core::task::{Ended, Exit};
 use dn_domain::claims::movers::WeekTotals;
 use dn_domain::claims::snapshot::{KeptError, ReportFacts, Snapshot, Source};
 use dn_domain::claims::week::Week;
-use tempfile::{TempDir, TempPath};
+use tempfile::TempDir;
 
 pub use candidates::Fates;
 pub use entry::{Entry, KeptAlert, KeptReport, KeptWeek, NotedClaim, OpenClaim, PlatformValue};
@@ -43,6 +43,8 @@ pub use settings::{HISTORY_RETENTION, HistoryArgs};
 pub use tables::Tables;
 
 use tables::WholeWeek;
+
+use crate::in_two::SideBySide;
 
 /// The database's key in the state folder.
 const DATABASE: &str = "claims-report/history/history.sqlite";
@@ -241,17 +243,17 @@ impl History {
         let key = format!("{WEEKS}{}", whole.object);
         let uri = self.store.uri(&key);
         let path = self.folder.path().join("recalled");
-        if self.store.get_file(&key, &path).await?.is_none() {
+        let Some(file) = self.store.open_file(&key, &path).await? else {
             tracing::warn!(%week, uri, "whole week is gone from the history, nothing to compare with");
             return Ok(None);
-        }
-        let recalled = tokio::task::spawn_blocking(move || {
-            let recalled = recall_from(&path, week, &whole.hash);
-            std::fs::remove_file(&path)?;
-            Ok::<_, io::Error>(recalled)
-        });
-        match recalled.await?? {
+        };
+        let recalled = tokio::task::spawn_blocking(move || recall_from(file, week, &whole.hash));
+        match recalled.await? {
             Ok(snapshot) => Ok(Some(snapshot)),
+            // The disk's fault and none of the file's.
+            Err(KeptError::Unreadable(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                Err(StoreError::Io { uri, error }.into())
+            }
             Err(KeptError::OtherVersion { found }) => {
                 tracing::warn!(%week, uri, form = found, "whole week has the form of another program, nothing to compare with");
                 Ok(None)
@@ -345,32 +347,27 @@ impl History {
 /// Puts a whole week into the store, where no row names it yet, and gives the hash at its end. A run's id is its own:
 /// whatever lies there is an earlier try's.
 async fn put_whole(store: Store, key: String, snapshot: Arc<Snapshot>) -> anyhow::Result<String> {
-    let (path, hash) =
-        tokio::task::spawn_blocking(move || keep(&snapshot)).await?.context("the whole week")?;
-    store.put_file(&key, &path, Condition::None).await?;
+    let mut object = store.begin(&key).await?;
+    let keeping = tokio::task::spawn_blocking(move || {
+        let hash = last_bytes(snapshot.keep_on(object.file(), &SideBySide)?)?;
+        Ok::<_, io::Error>((object, hash))
+    });
+    let (object, hash) = keeping.await?.context("the whole week")?;
+    store.finish(object).await?;
     Ok(hash)
 }
 
-/// Writes a week to a temporary file, and gives the hash at its end.
-fn keep(snapshot: &Snapshot) -> io::Result<(TempPath, String)> {
-    let mut file = snapshot.keep(tempfile::NamedTempFile::new()?)?;
-    file.flush()?;
-    let hash = last_bytes(file.as_file_mut())?;
-    Ok((file.into_temp_path(), hash))
-}
-
-fn recall_from(path: &Path, week: Week, hash: &str) -> Result<Snapshot, KeptError> {
-    let mut file = std::fs::File::open(path)?;
-    if last_bytes(&mut file)? != hash {
+fn recall_from(mut file: File, week: Week, hash: &str) -> Result<Snapshot, KeptError> {
+    if file.metadata()?.len() < HASH_BYTES as u64 || last_bytes(&mut file)? != hash {
         return Err(KeptError::Damaged("it is not the week that the history names"));
     }
     file.rewind()?;
-    let snapshot = Snapshot::recall(file)?;
+    let snapshot = Snapshot::recall_on(file, &SideBySide)?;
     if snapshot.week == week { Ok(snapshot) } else { Err(KeptError::Damaged("it is another week")) }
 }
 
 /// The hash that ends a kept week, in hex.
-fn last_bytes(file: &mut std::fs::File) -> io::Result<String> {
+fn last_bytes(file: &mut File) -> io::Result<String> {
     let mut bytes = [0; HASH_BYTES];
     let end = i64::try_from(HASH_BYTES).unwrap_or_default();
     file.seek(SeekFrom::End(-end))?;

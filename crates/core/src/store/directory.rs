@@ -70,6 +70,22 @@ impl Directory {
         .await
     }
 
+    pub(super) async fn open_file(&self, key: &str) -> Result<Option<File>, StoreError> {
+        self.blocking(key, |directory, key| directory.open(key)).await
+    }
+
+    /// A file beside the place of an object that is to be written.
+    pub(super) async fn begin(&self, key: &str) -> Result<NamedTempFile, StoreError> {
+        self.blocking(key, |directory, key| {
+            directory.new_file_for(key).map_err(|error| io_error(directory.uri(key), error))
+        })
+        .await
+    }
+
+    pub(super) async fn finish(&self, key: &str, file: NamedTempFile) -> Result<(), StoreError> {
+        self.blocking(key, |directory, key| directory.place(key, file, &Condition::None)).await
+    }
+
     pub(super) async fn get(&self, key: &str, max_bytes: u64) -> Result<Option<(Vec<u8>, ETag)>, StoreError> {
         self.blocking(key, move |directory, key| {
             let Some(file) = directory.open(key)? else { return Ok(None) };
@@ -163,12 +179,24 @@ impl Directory {
     }
 
     fn write(&self, key: &str, content: &mut dyn Read, condition: &Condition) -> Result<ETag, StoreError> {
+        let failed = |error| io_error(self.uri(key), error);
+        let mut file = self.new_file_for(key).map_err(failed)?;
+        let etag = copy_hashed(content, file.as_file_mut()).map_err(failed)?;
+        self.place(key, file, condition)?;
+        Ok(etag)
+    }
+
+    fn new_file_for(&self, key: &str) -> io::Result<NamedTempFile> {
+        let path = self.root.join(key);
+        let folder = path.parent().unwrap_or(&self.root);
+        make_folder(folder)?;
+        new_file(folder)
+    }
+
+    /// Makes a written file last and puts it in its place.
+    fn place(&self, key: &str, file: NamedTempFile, condition: &Condition) -> Result<(), StoreError> {
         let path = self.root.join(key);
         let failed = |error| io_error(self.uri(key), error);
-        let folder = path.parent().unwrap_or(&self.root);
-        make_folder(folder).map_err(failed)?;
-        let mut file = new_file(folder).map_err(failed)?;
-        let etag = copy_hashed(content, file.as_file_mut()).map_err(failed)?;
         file.as_file().sync_all().map_err(failed)?;
         let _turn = self.take_turn()?;
         let precondition =
@@ -193,8 +221,7 @@ impl Directory {
                 file.persist(&path).map_err(|error| failed(error.error))?
             }
         };
-        sync_folder_of(&path).map_err(failed)?;
-        Ok(etag)
+        sync_folder_of(&path).map_err(failed)
     }
 
     /// Waits for this process's turn to write; the turn ends when the file is dropped.
@@ -453,6 +480,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_object_that_is_written_bit_by_bit_is_there_whole_or_not_at_all() {
+        let (folder, store) = store();
+        let there = async || store.list("").await.unwrap().into_iter().map(|one| one.key).collect::<Vec<_>>();
+        let scratch = folder.path().join("scratch");
+        let mut object = store.begin("weeks/1").await.unwrap();
+        object.file().write_all(b"first").unwrap();
+        assert_eq!(there().await, Vec::<String>::new());
+        drop(object);
+        assert_eq!(fs::read_dir(folder.path().join("state/weeks")).unwrap().count(), 0);
+        assert!(store.open_file("weeks/1", &scratch).await.unwrap().is_none());
+        put(&store, "weeks/1", "old").await;
+        let mut old = store.open_file("weeks/1", &scratch).await.unwrap().unwrap();
+        let mut object = store.begin("weeks/1").await.unwrap();
+        object.file().write_all(b"second").unwrap();
+        store.finish(object).await.unwrap();
+        assert_eq!(there().await, ["weeks/1"]);
+        assert_eq!(store.get("weeks/1", 10).await.unwrap().unwrap().0, b"second");
+        // Whoever reads the old one reads it to its end.
+        let mut read = String::new();
+        old.read_to_string(&mut read).unwrap();
+        assert_eq!(read, "old");
+    }
+
+    #[tokio::test]
     async fn a_key_that_leads_out_of_the_folder_is_refused_by_every_call() {
         let (folder, store) = store();
         let file = folder.path().join("file");
@@ -462,6 +513,8 @@ mod tests {
             store.put(bad, bytes("x"), Condition::None).await.map(drop),
             store.put_file(bad, &file, Condition::None).await.map(drop),
             store.get(bad, 1).await.map(drop),
+            store.open_file(bad, &file).await.map(drop),
+            store.begin(bad).await.map(drop),
             store.list(bad).await.map(drop),
             store.list_folders(bad).await.map(drop),
             store.delete(bad).await,

@@ -14,10 +14,12 @@ mod s3;
 mod stream;
 
 use std::fmt;
+use std::fs::File;
 use std::path::Path;
 
 use aws_config::SdkConfig;
 use bytes::Bytes;
+use tempfile::NamedTempFile;
 
 pub use address::ObjectRef;
 pub use directory::Directory;
@@ -74,6 +76,21 @@ pub struct ObjectInfo {
     pub modified: Option<jiff::Timestamp>,
 }
 
+/// An object that is being written: a file beside its place, or on the local disk where the store is elsewhere. Nothing
+/// is left of one that is not finished ([`Store::finish`]).
+#[derive(Debug)]
+pub struct Unfinished {
+    key: String,
+    file: NamedTempFile,
+}
+
+impl Unfinished {
+    /// What is written to.
+    pub fn file(&mut self) -> &mut File {
+        self.file.as_file_mut()
+    }
+}
+
 /// An object store. Keys are relative to the address it was opened with.
 #[derive(Debug, Clone)]
 pub enum Store {
@@ -119,6 +136,36 @@ impl Store {
         match self {
             Self::Directory(directory) => directory.get_file(key, path).await,
             Self::S3(bucket) => bucket.get_file(key, path).await,
+        }
+    }
+
+    /// Opens an object of any size as a local file to be read; `None` when there is none. In a directory it is the object
+    /// itself, which its writers replace and never change, from elsewhere a copy, which is made at `path` and goes when it
+    /// is closed.
+    pub async fn open_file(&self, key: &str, path: &Path) -> Result<Option<File>, StoreError> {
+        address::check_key(key)?;
+        match self {
+            Self::Directory(directory) => directory.open_file(key).await,
+            Self::S3(bucket) => bucket.open_file(key, path).await,
+        }
+    }
+
+    /// Begins an object of any size that is written bit by bit, and by nobody else meanwhile.
+    pub async fn begin(&self, key: &str) -> Result<Unfinished, StoreError> {
+        address::check_key(key)?;
+        let file = match self {
+            Self::Directory(directory) => directory.begin(key).await,
+            Self::S3(bucket) => bucket.begin().await,
+        };
+        Ok(Unfinished { key: key.to_owned(), file: file? })
+    }
+
+    /// Puts what was written in its place, whatever lies there; durable when it returns.
+    pub async fn finish(&self, object: Unfinished) -> Result<(), StoreError> {
+        let Unfinished { key, file } = object;
+        match self {
+            Self::Directory(directory) => directory.finish(&key, file).await,
+            Self::S3(bucket) => bucket.put_file(&key, file.path(), Condition::None).await.map(drop),
         }
     }
 

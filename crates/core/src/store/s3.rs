@@ -1,5 +1,6 @@
 //! The store in a bucket, or in a part of one.
 
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use rand::Rng as _;
+use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
 
 use super::directory::io_error;
@@ -162,6 +164,26 @@ impl Bucket {
         }
         file.flush().await.map_err(local)?;
         Ok(Some(etag))
+    }
+
+    pub(super) async fn open_file(&self, key: &str, path: &Path) -> Result<Option<File>, StoreError> {
+        if self.get_file(key, path).await?.is_none() {
+            return Ok(None);
+        }
+        let open = || {
+            let file = File::open(path)?;
+            std::fs::remove_file(path)?;
+            Ok(file)
+        };
+        open().map(Some).map_err(|error| io_error(path.display().to_string(), error))
+    }
+
+    /// A file for what is to be put.
+    pub(super) async fn begin(&self) -> Result<NamedTempFile, StoreError> {
+        let file = tokio::task::spawn_blocking(NamedTempFile::new)
+            .await
+            .unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        file.map_err(|error| io_error(std::env::temp_dir().display().to_string(), error))
     }
 
     /// An object as a stream; `None` when there is none.

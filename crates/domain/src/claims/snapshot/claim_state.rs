@@ -143,23 +143,27 @@ impl ClaimEntry {
     }
 
     /// The same with asset and state as they are kept.
+    #[inline]
     pub(super) fn with_bits(key: u64, asset_and_state: u32) -> Self {
         let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or_default();
         Self { key: [half(key >> 32), half(key)], asset_and_state }
     }
 
     /// The fingerprint of the claim's ID, the same in every run.
+    #[inline]
     pub fn key(&self) -> u64 {
         let [high, low] = self.key;
         (u64::from(high) << 32) | u64::from(low)
     }
 
     /// The position of its asset in [`Snapshot::assets`].
+    #[inline]
     pub fn asset(&self) -> Option<u32> {
         Some(self.asset_and_state >> 3).filter(|asset| *asset != NO_ASSET)
     }
 
     /// Its state.
+    #[inline]
     pub fn state(&self) -> ClaimState {
         usize::try_from(self.asset_and_state & 7)
             .ok()

@@ -96,7 +96,7 @@ fn shown(week: &Snapshot) -> String {
     shown
 }
 
-fn small() -> World {
+pub(super) fn small() -> World {
     World {
         assets: rows(&[
             "A000000000000001,alpha,First,Ann,USABC2600001,SOUND_RECORDING,3,12,9,r1|r2",
