@@ -61,6 +61,9 @@ pub fn alerts(
     rpm: Decimal,
 ) -> Vec<Alert> {
     let all = series(platforms, week, habits);
+    if all.is_empty() {
+        return Vec::new();
+    }
     let recordings = Recordings::of(now);
     // Of each platform's track the series that tells best how often it is played.
     let mut plays: BTreeMap<(KeyKind, &str, &str), &Series<'_>> = BTreeMap::new();

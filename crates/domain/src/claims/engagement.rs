@@ -76,6 +76,9 @@ pub fn alerts(now: &Snapshot, platforms: &PlatformWeeks, week: Week, habits: &Pl
             candidates.push((departure_tail(departure, spread.max(MIN_SPREAD)), (*one, value, usual)));
         }
     }
+    if candidates.is_empty() {
+        return Vec::new();
+    }
     let recordings = Recordings::of(now);
     let mut by_track: BTreeMap<(KeyKind, Cow<'_, str>), Vec<Risen<'_>>> = BTreeMap::new();
     for (probability, (series, value, usual)) in discovered(candidates, looked_at) {

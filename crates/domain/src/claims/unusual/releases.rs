@@ -31,6 +31,10 @@ pub(super) fn alerts(inputs: &Inputs<'_>) -> Vec<Alert> {
             _ => (held, released),
         })
     };
+    // Without a single week of releases before, nobody knows a usual rate.
+    if inputs.assets().all(|(position, _)| own(position).0 == 0) {
+        return Vec::new();
+    }
     let prior = prior(inputs.assets().map(|(position, _)| own(position)));
     let mut looked_at = 0;
     let mut candidates = Vec::new();
@@ -52,10 +56,6 @@ pub(super) fn alerts(inputs: &Inputs<'_>) -> Vec<Alert> {
         if released as f64 / held as f64 > MIN_RATIO * usual {
             candidates.push((share_tail(released, held, yes, no), (asset, released, held, usual)));
         }
-    }
-    // Without a single week of releases before, nobody knows a usual rate.
-    if inputs.assets().all(|(position, _)| own(position).0 == 0) {
-        return Vec::new();
     }
     let found = discovered(candidates, looked_at).into_iter();
     found
