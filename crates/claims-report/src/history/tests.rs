@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use dn_core::aws::{self, AwsSettings};
 use dn_core::task::Stop;
