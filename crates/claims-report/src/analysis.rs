@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dn_core::task::Exit;
 use dn_domain::claims::alert::{Alert, Kind, settle, within_budget};
-use dn_domain::claims::changes::{Changes, compare_on};
+use dn_domain::claims::changes::Changes;
 use dn_domain::claims::digest::{
     ChangeSummary, Digest, Dispute, SCHEMA_VERSION, SourceFile, SourceState, Totals,
 };
@@ -28,7 +28,6 @@ use jiff::civil::Date;
 use crate::database::Database;
 use crate::desk::{self, Asked};
 use crate::history::NotedClaim;
-use crate::in_two::SideBySide;
 use crate::inputs::{Besides, ReportRead, Reports};
 use crate::risks;
 use crate::surges::Surges;
@@ -126,14 +125,6 @@ pub(crate) fn judge(reports: &Reports, believed: Option<&Snapshot>, input: &Inpu
     let is_partner = |channel| partners.is_some_and(|partners| partners.get(channel).is_some());
     let context = quality::Context { dates: &dates, is_partner: &is_partner, rpm: Some(input.rpm) };
     quality::judge(&reports.snapshot, believed, &context)
-}
-
-/// Compares with the last week, of which the claims are needed for nothing else.
-pub(crate) fn compare_with(past: &mut Past, now: &Snapshot) {
-    past.changes = past.before.as_ref().map(|before| Arc::new(compare_on(before, now, &SideBySide)));
-    if let Some(before) = &mut past.before {
-        before.forget_claims();
-    }
 }
 
 /// Sums up.

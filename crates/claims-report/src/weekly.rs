@@ -10,20 +10,22 @@ use anyhow::Context as _;
 use dn_core::store::{Condition, Store};
 use dn_core::task::{Context, Ended, Exit, Task as _, clock};
 use dn_domain::claims::alert::{Alert, State};
+use dn_domain::claims::changes::{Moves, compare_with};
 use dn_domain::claims::movers::WeekTotals;
 use dn_domain::claims::risk::Weights;
-use dn_domain::claims::snapshot::{ReportFacts, Snapshot, Source};
+use dn_domain::claims::snapshot::{Both as _, ReportFacts, Snapshot, Source};
 use dn_domain::claims::week::Week;
 use dn_domain::id::ChannelId;
 use dn_domain::platform_mapping::Mappings;
 use tokio::task::JoinHandle;
 
-use crate::analysis::{Input, Made, Past, analyse, compare_with, judge};
+use crate::analysis::{Input, Made, Past, analyse, judge};
 use crate::args::{Place, Settings};
 use crate::database::Database;
 use crate::desk::{self, Asked, Memory};
 use crate::fetch::{self, Fetcher, day_of};
 use crate::history::{Entry, History, KeptAlert, KeptReport, KeptWeek, OpenClaim, PlatformValue};
+use crate::in_two::SideBySide;
 use crate::inputs::{self, Refused};
 use crate::live::{self, Told};
 use crate::render;
@@ -269,26 +271,47 @@ impl Frame<'_> {
             asked,
         };
         // Comparing a million videos is no work for the threads that keep the lock alive.
+        let last = last_whole(&weeks, week);
         let judging = tokio::task::spawn_blocking(move || {
-            let verdict = judge(&reports, believed.as_ref(), &input);
-            (reports, verdict, input, believed)
+            // Nearly always the last week is also the last that was believed.
+            let before = believed.as_ref().filter(|believed| Some(believed.week) == last);
+            let (verdict, moves) = SideBySide.both(
+                || judge(&reports, believed.as_ref(), &input),
+                || before.map(|before| Moves::between(before, &reports.snapshot)),
+            );
+            (reports, verdict, input, believed, moves)
         });
-        let (reports, verdict, input, believed) = judging.await?;
-        past.before = match (believed, last_whole(&weeks, week)) {
-            (Some(believed), Some(last)) if believed.week == last => Some(believed),
-            (believed, last) => {
-                drop(believed);
-                recall(history, last).await?
-            }
+        let (reports, verdict, input, believed, moves) = judging.await?;
+        let before = if moves.is_some() {
+            believed
+        } else {
+            drop(believed);
+            recall(history, last).await?
         };
         // Before anything else takes room: two weeks with all their claims are the most that memory has to hold.
-        let comparing = tokio::task::spawn_blocking(move || {
-            compare_with(&mut past, &reports.snapshot);
-            (reports, past)
+        let reports = Arc::new(reports);
+        let now = Arc::clone(&reports);
+        let forgetting = tokio::task::spawn_blocking(move || {
+            before.map(|mut before| {
+                let moves = moves.unwrap_or_else(|| Moves::between(&before, &now.snapshot));
+                before.forget_claims();
+                (before, moves)
+            })
         });
-        let (reports, past) = comparing.await?;
-        let changes = past.changes.clone();
-        let begun = tokio::task::spawn_blocking(move || render::begin(changes.as_deref()));
+        let before = forgetting.await?;
+        let now = Arc::clone(&reports);
+        let comparing = async {
+            let comparing = tokio::task::spawn_blocking(move || {
+                before.map(|(before, moves)| {
+                    let changes = Arc::new(compare_with(&before, &now.snapshot, moves));
+                    (before, changes)
+                })
+            });
+            let (before, changes) = comparing.await?.unzip();
+            let begun = changes.clone();
+            let begun = tokio::task::spawn_blocking(move || render::begin(begun.as_deref()));
+            Ok::<_, anyhow::Error>((before, changes, begun))
+        };
         let question = Question {
             history,
             weeks: &weeks,
@@ -296,7 +319,11 @@ impl Frame<'_> {
             rpm: settings.rpm,
             alert_budget: settings.alert_budget,
         };
-        let surges = surges(&question, &reports.snapshot).await?;
+        let (compared, surges) = tokio::join!(comparing, surges(&question, &reports.snapshot));
+        let (compared, surges) = (compared?, surges?);
+        let begun;
+        (past.before, past.changes, begun) = compared;
+        let reports = Arc::into_inner(reports).context("somebody still reads the week")?;
         let analysed =
             tokio::task::spawn_blocking(move || analyse(reports, verdict, besides, surges, past, &input));
         Ok((analysed.await?, begun))

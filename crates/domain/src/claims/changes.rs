@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::snapshot::{AssetState, Both, ClaimEntry, ClaimState, InTurn, Known, Snapshot, Source};
+use super::snapshot::{AssetState, ClaimEntry, ClaimState, Known, Snapshot, Source};
 use super::strings::Text;
 use super::week::Week;
 use crate::id::{AssetId, ChannelId};
@@ -175,24 +175,60 @@ pub struct Changes {
 
 /// Compares two weeks.
 pub fn compare(before: &Snapshot, now: &Snapshot) -> Changes {
-    compare_on(before, now, &InTurn)
+    compare_with(before, now, Moves::between(before, now))
 }
 
-/// The same where two things may be done side by side.
-pub fn compare_on(before: &Snapshot, now: &Snapshot, both: &impl Both) -> Changes {
-    let have = |source| before.reports.contains_key(&source) && now.reports.contains_key(&source);
-    let compare_assets = || if have(Source::Assets) { compare_assets(before, now) } else { Vec::new() };
-    let compare_claims = || {
-        let mut moves = (BTreeMap::new(), ClaimMoves::default());
-        if have(Source::Claims) {
+/// The same where the claims were compared before, and may be forgotten since: so they are gone before the rows of the
+/// assets take room.
+pub fn compare_with(before: &Snapshot, now: &Snapshot, moves: Moves) -> Changes {
+    let rows = if have(before, now, Source::Assets) { compare_assets(before, now) } else { Vec::new() };
+    let Moves { by_asset: claims, total: claims_total } = moves;
+    Changes { before: before.week, weeks_apart: now.week.since(before.week), rows, claims, claims_total }
+}
+
+/// Whether both weeks have a report.
+fn have(before: &Snapshot, now: &Snapshot, source: Source) -> bool {
+    before.reports.contains_key(&source) && now.reports.contains_key(&source)
+}
+
+/// What became of the claims of two weeks.
+#[derive(Debug, Default)]
+pub struct Moves {
+    by_asset: BTreeMap<AssetId, ClaimMoves>,
+    total: ClaimMoves,
+}
+
+impl Moves {
+    /// Compares each claim of two weeks.
+    pub fn between(before: &Snapshot, now: &Snapshot) -> Self {
+        let mut moves = Self::default();
+        if have(before, now, Source::Claims) {
             for pair in pairs(&before.claims, &now.claims, ClaimEntry::key) {
-                compare_claim(before, now, pair, &mut moves);
+                moves.compare(before, now, pair);
             }
         }
         moves
-    };
-    let (rows, (claims, claims_total)) = both.both(compare_assets, compare_claims);
-    Changes { before: before.week, weeks_apart: now.week.since(before.week), rows, claims, claims_total }
+    }
+
+    fn compare(
+        &mut self,
+        before: &Snapshot,
+        now: &Snapshot,
+        (was, is): (Option<&ClaimEntry>, Option<&ClaimEntry>),
+    ) {
+        let mut moves = ClaimMoves::default();
+        moves.add(was.map(ClaimEntry::state), is.map(ClaimEntry::state));
+        if moves.is_empty() {
+            return;
+        }
+        let asset_of = |snapshot: &Snapshot, claim: Option<&ClaimEntry>| {
+            claim.and_then(ClaimEntry::asset).and_then(|asset| snapshot.asset_at(asset)).map(|asset| asset.id)
+        };
+        if let Some(asset) = asset_of(now, is).or_else(|| asset_of(before, was)) {
+            self.by_asset.entry(asset).or_default().plus(moves);
+        }
+        self.total.plus(moves);
+    }
 }
 
 /// The changes of the assets' numbers in the order in which they are told.
@@ -253,26 +289,6 @@ fn compare_asset(
             state,
         });
     }
-}
-
-fn compare_claim(
-    before: &Snapshot,
-    now: &Snapshot,
-    (was, is): (Option<&ClaimEntry>, Option<&ClaimEntry>),
-    (of_assets, of_all): &mut (BTreeMap<AssetId, ClaimMoves>, ClaimMoves),
-) {
-    let mut moves = ClaimMoves::default();
-    moves.add(was.map(ClaimEntry::state), is.map(ClaimEntry::state));
-    if moves.is_empty() {
-        return;
-    }
-    let asset_of = |snapshot: &Snapshot, claim: Option<&ClaimEntry>| {
-        claim.and_then(ClaimEntry::asset).and_then(|asset| snapshot.asset_at(asset)).map(|asset| asset.id)
-    };
-    if let Some(asset) = asset_of(now, is).or_else(|| asset_of(before, was)) {
-        of_assets.entry(asset).or_default().plus(moves);
-    }
-    of_all.plus(moves);
 }
 
 impl Changes {

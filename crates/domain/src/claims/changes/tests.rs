@@ -147,6 +147,15 @@ proptest! {
     }
 
     #[test]
+    fn claims_that_are_forgotten_once_they_are_compared_are_not_missed(before in any_world(), now in any_world()) {
+        let (mut before, now) = (before.in_week(-1).snapshot(), now.snapshot());
+        let changes = compare(&before, &now);
+        let moves = Moves::between(&before, &now);
+        before.forget_claims();
+        prop_assert_eq!(compare_with(&before, &now, moves), changes);
+    }
+
+    #[test]
     fn every_difference_is_of_two_known_numbers(before in any_world(), now in any_world()) {
         let changes = compare(&before.clone().in_week(-1).snapshot(), &now.snapshot());
         for change in &changes.rows {
