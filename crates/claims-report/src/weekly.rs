@@ -108,8 +108,11 @@ impl Frame<'_> {
         self.count(&made, news.len());
         let (exit, digest) = (made.exit, Arc::new(made.digest.clone()));
         // The files are made beside the history's rows, and are there even if these cannot be written.
-        let (begun, shown) = (begun.await??, Arc::clone(&digest));
-        let rendering = tokio::task::spawn_blocking(move || begun.finish(&shown));
+        let shown = Arc::clone(&digest);
+        let rendering = tokio::spawn(async move {
+            let begun = begun.await??;
+            tokio::task::spawn_blocking(move || begun.finish(&shown)).await?
+        });
         let recorded = if context.info.dry_run { Ok(()) } else { history.record(entry(context, made)).await };
         let files = rendering.await??;
         write_files(context, self.settings.out.as_deref(), "", &files).await?;
@@ -277,7 +280,7 @@ impl Frame<'_> {
             let before = believed.as_ref().filter(|believed| Some(believed.week) == last);
             let (verdict, moves) = SideBySide.both(
                 || judge(&reports, believed.as_ref(), &input),
-                || before.map(|before| Moves::between(before, &reports.snapshot)),
+                || before.map(|before| Moves::between_on(before, &reports.snapshot, &SideBySide)),
             );
             (reports, verdict, input, believed, moves)
         });
@@ -293,7 +296,7 @@ impl Frame<'_> {
         let now = Arc::clone(&reports);
         let forgetting = tokio::task::spawn_blocking(move || {
             before.map(|mut before| {
-                let moves = moves.unwrap_or_else(|| Moves::between(&before, &now.snapshot));
+                let moves = moves.unwrap_or_else(|| Moves::between_on(&before, &now.snapshot, &SideBySide));
                 before.forget_claims();
                 (before, moves)
             })

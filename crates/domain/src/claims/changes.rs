@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::snapshot::{AssetState, ClaimEntry, ClaimState, Known, Snapshot, Source};
+use super::snapshot::{AssetState, Both, ClaimEntry, ClaimState, InTurn, Known, Snapshot, Source};
 use super::strings::Text;
 use super::week::Week;
 use crate::id::{AssetId, ChannelId};
@@ -201,12 +201,32 @@ pub struct Moves {
 impl Moves {
     /// Compares each claim of two weeks.
     pub fn between(before: &Snapshot, now: &Snapshot) -> Self {
-        let mut moves = Self::default();
-        if have(before, now, Source::Claims) {
-            for pair in pairs(&before.claims, &now.claims, ClaimEntry::key) {
+        Self::between_on(before, now, &InTurn)
+    }
+
+    /// The same where two things may be done side by side.
+    pub fn between_on(before: &Snapshot, now: &Snapshot, both: &impl Both) -> Self {
+        if !have(before, now, Source::Claims) {
+            return Self::default();
+        }
+        let middle = now.claims.get(now.claims.len() / 2).map(ClaimEntry::key);
+        let halves = |claims| {
+            let claims: &[ClaimEntry] = claims;
+            claims.split_at(claims.partition_point(|claim| Some(claim.key()) < middle))
+        };
+        let ((was_low, was_high), (is_low, is_high)) = (halves(&before.claims), halves(&now.claims));
+        let of = |was, is| {
+            let mut moves = Self::default();
+            for pair in pairs(was, is, ClaimEntry::key) {
                 moves.compare(before, now, pair);
             }
+            moves
+        };
+        let (mut moves, high) = both.both(|| of(was_low, is_low), || of(was_high, is_high));
+        for (asset, more) in high.by_asset {
+            moves.by_asset.entry(asset).or_default().plus(more);
         }
+        moves.total.plus(high.total);
         moves
     }
 

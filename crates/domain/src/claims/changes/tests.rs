@@ -147,6 +147,23 @@ proptest! {
     }
 
     #[test]
+    fn every_claim_of_either_week_is_compared_once(before in any_world(), now in any_world()) {
+        let (before, now) = (before.snapshot(), now.snapshot());
+        let mut states: std::collections::BTreeMap<u64, (Option<ClaimState>, Option<ClaimState>)> = Default::default();
+        for claim in &before.claims {
+            states.entry(claim.key()).or_default().0 = Some(claim.state());
+        }
+        for claim in &now.claims {
+            states.entry(claim.key()).or_default().1 = Some(claim.state());
+        }
+        let mut expected = ClaimMoves::default();
+        if have(&before, &now, Source::Claims) {
+            states.into_values().for_each(|(was, is)| expected.add(was, is));
+        }
+        prop_assert_eq!(Moves::between(&before, &now).total, expected);
+    }
+
+    #[test]
     fn claims_that_are_forgotten_once_they_are_compared_are_not_missed(before in any_world(), now in any_world()) {
         let (mut before, now) = (before.in_week(-1).snapshot(), now.snapshot());
         let changes = compare(&before, &now);
