@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
-use claims_report::render::render;
+use claims_report::render::begin;
 use dn_domain::claims::digest::Digest;
 use serde_json::Value;
 
@@ -45,7 +45,7 @@ fn look(pages: &[(&str, &Digest, &str)]) -> Result<Vec<Value>> {
     let mut node = Command::new("node");
     node.arg("look.mjs").arg(browser).arg(&out).current_dir(&folder).stderr(Stdio::inherit());
     for (name, digest, ways) in pages {
-        for (file, bytes) in render(digest, None)? {
+        for (file, bytes) in begin(None)?.finish(digest)? {
             let (path, ways) = match file {
                 "report.html" => (out.join(format!("{name}.html")), *ways),
                 "email.html" => (out.join(format!("{name}-mail.html")), TWO_WAYS),

@@ -20,9 +20,12 @@ mod words;
 mod workbook;
 
 use anyhow::Context as _;
-use dn_domain::claims::changes::Changes;
+use dn_domain::claims::changes::{Changes, write_csv};
 use dn_domain::claims::digest::{Digest, Dispute};
+use dn_domain::claims::snapshot::Both as _;
 use serde::Serialize;
+
+use crate::in_two::SideBySide;
 
 pub use email::{email_html, email_text, subject};
 
@@ -38,10 +41,8 @@ pub fn begin(changes: Option<&Changes>) -> anyhow::Result<Begun> {
         Some(changes) => changes.rows.as_slice(),
         None => &[],
     };
-    Ok(Begun {
-        workbook: workbook::begin(rows).context("report.xlsx")?,
-        changes_csv: dn_domain::claims::changes::write_csv(rows, Vec::new()).context("changes.csv")?,
-    })
+    let (workbook, changes_csv) = SideBySide.both(|| workbook::begin(rows), || write_csv(rows, Vec::new()));
+    Ok(Begun { workbook: workbook.context("report.xlsx")?, changes_csv: changes_csv.context("changes.csv")? })
 }
 
 impl Begun {

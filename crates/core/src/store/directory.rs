@@ -71,7 +71,7 @@ impl Directory {
     }
 
     pub(super) async fn open_file(&self, key: &str) -> Result<Option<File>, StoreError> {
-        self.blocking(key, |directory, key| directory.open(key)).await
+        self.blocking(key, Directory::open).await
     }
 
     /// A file beside the place of an object that is to be written.

@@ -149,7 +149,7 @@ proptest! {
     #[test]
     fn every_claim_of_either_week_is_compared_once(before in any_world(), now in any_world()) {
         let (before, now) = (before.snapshot(), now.snapshot());
-        let mut states: std::collections::BTreeMap<u64, (Option<ClaimState>, Option<ClaimState>)> = Default::default();
+        let mut states: BTreeMap<u64, (Option<ClaimState>, Option<ClaimState>)> = BTreeMap::new();
         for claim in &before.claims {
             states.entry(claim.key()).or_default().0 = Some(claim.state());
         }
@@ -158,7 +158,9 @@ proptest! {
         }
         let mut expected = ClaimMoves::default();
         if have(&before, &now, Source::Claims) {
-            states.into_values().for_each(|(was, is)| expected.add(was, is));
+            for (was, is) in states.into_values() {
+                expected.add(was, is);
+            }
         }
         prop_assert_eq!(Moves::between(&before, &now).total, expected);
     }

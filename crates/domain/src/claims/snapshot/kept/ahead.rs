@@ -43,11 +43,11 @@ impl<'b, R: Read + Send, B: Both> In<'b, R, B> {
         let mut hash = Hash::of(head.version);
         hash.add(&line);
         let empty = || vec![0; room].into_boxed_slice();
-        let (mut held, next) = (empty(), empty());
-        let ahead = from.buffer();
-        held[..ahead.len()].copy_from_slice(ahead);
-        let left = 0..ahead.len();
-        Ok((head, Self { from: from.into_inner(), both, hash, held, left, next }))
+        let mut part = empty();
+        let buffered = from.buffer();
+        part[..buffered.len()].copy_from_slice(buffered);
+        let left = 0..buffered.len();
+        Ok((head, Self { from: from.into_inner(), both, hash, held: part, left, next: empty() }))
     }
 
     /// The next bytes, of which there must be so many.
@@ -101,7 +101,7 @@ impl<'b, R: Read + Send, B: Both> In<'b, R, B> {
         let (passed, rest) = self.held[..self.left.end].split_at(self.left.start + count);
         let (now, next) = (&passed[self.left.start..], &mut self.next);
         let (from, hash) = (&mut self.from, &mut self.hash);
-        let (made, read) = self.both.both(
+        let (done, read) = self.both.both(
             || make(now),
             || {
                 hash.add(passed);
@@ -109,7 +109,7 @@ impl<'b, R: Read + Send, B: Both> In<'b, R, B> {
                 fill(from, &mut next[rest.len()..])
             },
         );
-        made?;
+        done?;
         let read = read?;
         self.left = 0..rest.len() + read;
         std::mem::swap(&mut self.held, &mut self.next);
