@@ -189,6 +189,23 @@ impl ReferenceState {
             lengths: LengthCounts::default(),
         }
     }
+
+    /// Adds what another is that goes by the same name, once assets are in the order of their ids.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.asset = self.asset.into_iter().chain(other.asset).min();
+        for (count, more) in [
+            (&mut self.claims, other.claims),
+            (&mut self.claims_active, other.claims_active),
+            (&mut self.claims_inactive, other.claims_inactive),
+            (&mut self.claims_disputed, other.claims_disputed),
+            (&mut self.claims_created, other.claims_created),
+        ] {
+            *count = count.saturating_add(more);
+        }
+        for (count, more) in self.lengths.0.iter_mut().zip(other.lengths.0) {
+            *count = count.saturating_add(more);
+        }
+    }
 }
 
 /// A video by the video report.

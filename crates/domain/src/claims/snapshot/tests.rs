@@ -125,6 +125,27 @@ pub(super) fn small() -> World {
 }
 
 #[test]
+fn references_whose_names_are_cut_alike_are_one() {
+    let long = "r".repeat(crate::claims::strings::MAX_TEXT_BYTES);
+    let row = |claim, asset, reference: &str, length| {
+        format!(
+            "{claim},UC0000000000000000000001,A00000000000000{asset},v,{reference},ACTIVE,,ID_MATCH,1,{length},2026-11-17"
+        )
+    };
+    let claims = vec![
+        row("c1", 2, &format!("{long}1"), 9),
+        row("c2", 1, &format!("{long}2"), 60),
+        row("c3", 3, "r", 9),
+    ];
+    let week = World { claims: Some(claims), ..World::default() }.snapshot();
+    let [first, second] = week.references.as_slice() else { panic!("{:?}", week.references) };
+    assert_eq!((week.text(first.id), week.text(second.id)), ("r", long.as_str()));
+    assert_eq!((second.claims, second.claims_active, second.claims_created), (2, 2, 2));
+    assert_eq!((second.lengths.count(), second.lengths.short()), (2, 1));
+    assert_eq!(second.asset.and_then(|asset| week.asset_at(asset)).unwrap().id.as_str(), "A000000000000001");
+}
+
+#[test]
 fn v10_v19_a_week_is_gathered_and_every_row_counted_once() {
     let week = small().snapshot();
     insta::assert_snapshot!(shown(&week), @r#"

@@ -131,6 +131,14 @@ impl Gather {
                 reference.asset = renumbered(&new_asset, reference.asset);
             }
             references.sort_unstable_by(|a, b| strings.get(a.id).cmp(strings.get(b.id)));
+            // Names that are the same as far as they are kept are one from here on: the history knows nothing else of them.
+            references.dedup_by(|later, first| {
+                let is_same = strings.get(later.id) == strings.get(first.id);
+                if is_same {
+                    first.add(later);
+                }
+                is_same
+            });
             let repeated = [
                 (Source::Assets, repeated(asset_rows)),
                 (Source::Videos, repeated(video_rows)),
