@@ -2,8 +2,8 @@
 //! five million claims (2 GB), by the real program, twice: a first week, and a second one that is compared with it.
 //!
 //! Prints figures, judges nothing: `cargo bench -p claims-report`. The measure beside them is one pass of the `csv` crate
-//! over the same bytes. `cargo bench -p claims-report -- 0.1` makes everything a tenth; the files need 2.6 GB of room for
-//! temporary files.
+//! over the same bytes, once before and once after, since other programs of the machine come and go.
+//! `cargo bench -p claims-report -- 0.1` makes everything a tenth; the files need 2.6 GB of room for temporary files.
 
 #![expect(clippy::print_stdout, reason = "what a bench has to say stands on stdout")]
 
@@ -49,11 +49,14 @@ fn main() -> Result<()> {
             .sum::<Result<u64>>()?;
         let mib = bytes as f64 / f64::from(1 << 20);
         // The files are in the page cache by then, as they are for the program.
-        let pass = csv_pass(&week)?;
-        println!("{:<22} {mib:>5.0} MiB {pass:>9.2} {:>11} {:>9}", "one pass of csv", "", "");
+        let before = csv_pass(&week)?;
         let (seconds, peak_kib) = run(folder.path(), &week, &bus)?;
+        let after = csv_pass(&week)?;
+        for pass in [before, after] {
+            println!("{:<22} {mib:>5.0} MiB {pass:>9.2}", "one pass of csv");
+        }
         let name = if index == 0 { "first week" } else { "second week, compared" };
-        let over = seconds / pass;
+        let over = seconds / f64::midpoint(before, after);
         println!("{name:<22} {mib:>5.0} MiB {seconds:>9.2} {over:>10.2}x {:>5} MiB", peak_kib >> 10);
     }
     Ok(())
