@@ -1,5 +1,6 @@
 //! Work on two threads that must be begun in order and ended in order.
 
+use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -34,17 +35,19 @@ pub(crate) fn in_two<L: Default>(
     work: impl Fn(&mut L) + Sync,
     take: impl FnMut(&mut L) -> anyhow::Result<()> + Send,
 ) -> anyhow::Result<()> {
+    let looks = looks();
     let source = Mutex::new(Source { cut, count: 0, is_done: false });
     let turn = Turn {
         state: Mutex::new(Taking { take, ended: None }),
         next: AtomicU64::new(0),
+        looks,
         changed: Condvar::new(),
     };
     let run = || {
         // Whoever breaks down must not be waited for.
         let broken = EndOnPanic(&turn);
         let mut lot = L::default();
-        while let Some((number, cut)) = next(&source, &mut lot) {
+        while let Some((number, cut)) = next(&source, looks, &mut lot) {
             let is_cut = cut.map(|()| work(&mut lot));
             if !turn.take(number, is_cut, &mut lot) {
                 break;
@@ -66,9 +69,10 @@ struct Source<C> {
 /// Fills the lot with the next one and gives its place in the input; none at the end and behind an error.
 fn next<L, C: FnMut(&mut L) -> anyhow::Result<bool>>(
     source: &Mutex<Source<C>>,
+    looks: u32,
     lot: &mut L,
 ) -> Option<(u64, anyhow::Result<()>)> {
-    let mut source = soon_locked(source);
+    let mut source = soon_locked(source, looks);
     if source.is_done {
         return None;
     }
@@ -83,13 +87,17 @@ fn next<L, C: FnMut(&mut L) -> anyhow::Result<bool>>(
 }
 
 /// So many looks are taken at whether it is one's turn before one sleeps: it is mostly a matter of some microseconds, and
-/// to be woken takes longer.
-const SPINS: u32 = 2_000;
+/// to be woken takes longer. With one core there is nobody to wait for that way.
+fn looks() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    if cores > 1 { 2_000 } else { 0 }
+}
 
 /// Whose turn it is to take.
 struct Turn<T> {
     // Changed by whoever holds the state.
     next: AtomicU64,
+    looks: u32,
     state: Mutex<Taking<T>>,
     changed: Condvar,
 }
@@ -107,7 +115,7 @@ impl<T> Turn<T> {
         T: FnMut(&mut L) -> anyhow::Result<()>,
     {
         let is_due = || self.next.load(Ordering::Acquire) == number;
-        (0..SPINS).take_while(|_| !is_due()).for_each(|_| std::hint::spin_loop());
+        (0..self.looks).take_while(|_| !is_due()).for_each(|_| std::hint::spin_loop());
         let taking =
             self.changed.wait_while(locked(&self.state), |taking| !is_due() && taking.ended.is_none());
         let mut taking = taking.unwrap_or_else(PoisonError::into_inner);
@@ -135,9 +143,9 @@ impl<T> Drop for EndOnPanic<'_, T> {
     }
 }
 
-/// The same with some looks before one sleeps.
-fn soon_locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    for _ in 0..SPINS {
+/// The same with so many looks before one sleeps.
+fn soon_locked<T>(mutex: &Mutex<T>, looks: u32) -> MutexGuard<'_, T> {
+    for _ in 0..looks {
         if let Ok(guard) = mutex.try_lock() {
             return guard;
         }
