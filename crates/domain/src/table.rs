@@ -145,8 +145,8 @@ impl<R: Read> Table<R> {
         while !rows.is_full() {
             // Nearly all rows are lines that need no look at each of them.
             if let Some(lines) = self.records.read_lines(rows.room())? {
-                rows.push_lines(lines.text, Place { record: self.record + 1, line: lines.first });
-                self.record += lines.count;
+                rows.push_lines(&lines, self.record + 1);
+                self.record += u64::try_from(lines.ends.len()).unwrap_or_default();
                 continue;
             }
             let Some(ended) = self.records.read()? else { break };

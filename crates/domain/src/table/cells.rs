@@ -105,7 +105,12 @@ impl<'a> Cells<'a> {
 
     /// The cell of a column, without ASCII blanks around it; a column that is not there reads as empty.
     pub(crate) fn trimmed(&self, column: Option<usize>) -> &'a [u8] {
-        column.and_then(|index| self.get(index)).unwrap_or_default().trim_ascii()
+        let cell = column.and_then(|index| self.get(index)).unwrap_or_default();
+        match cell {
+            // Nearly every cell begins and ends with something that is no blank.
+            [first, .., last] if *first > b' ' && *last > b' ' => cell,
+            _ => cell.trim_ascii(),
+        }
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Records<R> {
     ends: Vec<usize>,
     // Where the cells of the record that was read last end.
     borders: Borders,
+    // Where the lines that were read last end.
+    line_ends: Vec<usize>,
     byte_count: usize,
     end_count: usize,
     lines: LineCount,
@@ -41,9 +43,10 @@ pub(super) struct Records<R> {
 pub(super) struct Lines<'a> {
     /// Each of them ends in LF.
     pub text: &'a [u8],
+    /// Where each of these stands in the text.
+    pub ends: &'a [usize],
     /// The physical line of the first.
     pub first: u64,
-    pub count: u64,
 }
 
 /// How a record ended.
@@ -69,6 +72,7 @@ impl<R: Read> Records<R> {
             plain: None,
             ends: vec![0; 64],
             borders: Borders::default(),
+            line_ends: Vec::new(),
             byte_count: 0,
             end_count: 0,
             lines: LineCount { line, after_cr: false },
@@ -91,14 +95,22 @@ impl<R: Read> Records<R> {
         let input = &self.buffer[self.unread.clone()];
         // So none of them is longer than a cell may be.
         let input = &input[..input.len().min(most).min(MAX_FIELD_BYTES)];
-        let input = &input[..memchr::memchr2(b'"', b'\r', input).unwrap_or(input.len())];
-        let input = &input[..memchr::memmem::find(input, b"\n\n").map_or(input.len(), |at| at + 1)];
-        let Some(last) = memchr::memrchr(b'\n', input) else { return Ok(None) };
-        let text = &input[..=last];
-        let count = memchr::memchr_iter(b'\n', text).count();
-        let lines = Lines { text, first: self.lines.line, count: u64::try_from(count).unwrap_or_default() };
-        self.lines = LineCount { line: lines.first + lines.count, after_cr: false };
-        self.unread.start += text.len();
+        self.line_ends.clear();
+        let mut length = 0;
+        for at in memchr::memchr3_iter(b'\n', b'\r', b'"', input) {
+            if at == length || input[at] != b'\n' {
+                break;
+            }
+            self.line_ends.push(at);
+            length = at + 1;
+        }
+        if length == 0 {
+            return Ok(None);
+        }
+        let lines = Lines { text: &input[..length], ends: &self.line_ends, first: self.lines.line };
+        let count = u64::try_from(lines.ends.len()).unwrap_or_default();
+        self.lines = LineCount { line: lines.first + count, after_cr: false };
+        self.unread.start += length;
         Ok(Some(lines))
     }
 

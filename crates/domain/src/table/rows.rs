@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::borders::Borders;
 use super::cells::{BadRow, Cells};
 use super::print::of_plain;
+use super::records::Lines;
 use super::{Place, wrong_field_count};
 
 /// So many bytes are kept together: few enough that all that is made of them stays in a core's own cache.
@@ -21,6 +22,8 @@ pub struct Rows {
     borders: Borders,
     // What was read, in its order.
     pieces: Vec<Piece>,
+    // Where lines end, each counted from where its piece begins.
+    line_ends: Vec<usize>,
     // The rows, once they are split.
     marks: Vec<Mark>,
     width: usize,
@@ -30,8 +33,8 @@ pub struct Rows {
 enum Piece {
     /// A row whose cells are known.
     Row(Mark),
-    /// Lines in which every comma is a border, the first of them at this place.
-    Lines(Range<usize>, Place),
+    /// Lines in which every comma is a border: where they begin, their ends, and the place of the first.
+    Lines(usize, Range<usize>, Place),
 }
 
 /// Where a row stands, and what is known of it.
@@ -73,11 +76,10 @@ impl Rows {
         for piece in &self.pieces {
             match piece {
                 Piece::Row(mark) => self.marks.push(mark.clone()),
-                Piece::Lines(lines, place) => {
-                    let (mut start, mut place) = (lines.start, *place);
-                    let text = self.bytes.get(lines.clone()).unwrap_or_default();
-                    for length in memchr::memchr_iter(b'\n', text) {
-                        let bytes = start..lines.start + length;
+                Piece::Lines(lines_start, line_ends, place) => {
+                    let (mut start, mut place) = (*lines_start, *place);
+                    for end in self.line_ends.get(line_ends.clone()).unwrap_or_default() {
+                        let bytes = start..lines_start + end;
                         start = bytes.end + 1;
                         let line = self.bytes.get(bytes.clone()).unwrap_or_default();
                         let ends_start = self.borders.len();
@@ -104,6 +106,7 @@ impl Rows {
         self.bytes.clear();
         self.borders.clear();
         self.pieces.clear();
+        self.line_ends.clear();
         self.marks.clear();
         self.width = width;
     }
@@ -125,11 +128,13 @@ impl Rows {
         self.pieces.push(Piece::Row(Mark { bytes, ends, place, fingerprint }));
     }
 
-    /// Adds lines that end in LF each, none of them empty, in which every comma is a border.
-    pub(super) fn push_lines(&mut self, lines: &[u8], place: Place) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(lines);
-        self.pieces.push(Piece::Lines(start..self.bytes.len(), place));
+    /// Adds lines, none of them empty, in which every comma is a border.
+    pub(super) fn push_lines(&mut self, lines: &Lines<'_>, record: u64) {
+        let (start, ends_start) = (self.bytes.len(), self.line_ends.len());
+        self.bytes.extend_from_slice(lines.text);
+        self.line_ends.extend_from_slice(lines.ends);
+        let place = Place { record, line: lines.first };
+        self.pieces.push(Piece::Lines(start, ends_start..self.line_ends.len(), place));
     }
 
     /// One of the rows, once they are split.

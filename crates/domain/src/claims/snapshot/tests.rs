@@ -228,7 +228,7 @@ fn what_is_kept_of_each_thing_stays_small() {
     assert!(size_of::<VideoState>() <= 48, "{}", size_of::<VideoState>());
     assert!(size_of::<ChannelState>() <= 56, "{}", size_of::<ChannelState>());
     assert!(size_of::<ReferenceState>() <= 92, "{}", size_of::<ReferenceState>());
-    assert!(size_of::<AssetState>() <= 176, "{}", size_of::<AssetState>());
+    assert!(size_of::<AssetState>() <= 160, "{}", size_of::<AssetState>());
 }
 
 #[test]

@@ -57,14 +57,44 @@ pub(super) enum Origin {
 
 impl Origin {
     pub fn of(row: &ClaimRow<'_>) -> Self {
-        let origin = row.cell(ClaimColumn::Origin);
-        let says = |word: &[u8]| origin.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
-        if says(b"UPLOAD") {
-            Self::Upload
-        } else if says(b"MANUAL") || says(b"DESCRIPTIVE") {
-            Self::Manual
-        } else {
-            Self::Automatic
+        Self::told_by(row.cell(ClaimColumn::Origin))
+    }
+
+    fn told_by(cell: &[u8]) -> Self {
+        let mut origin = Self::Automatic;
+        let mut rest = cell;
+        // Once through it, and a closer look only where a word may begin.
+        while let [first, behind @ ..] = rest {
+            let says =
+                |word: &[u8]| rest.get(..word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word));
+            match first {
+                b'U' | b'u' if says(b"UPLOAD") => return Self::Upload,
+                b'M' | b'm' if says(b"MANUAL") => origin = Self::Manual,
+                b'D' | b'd' if says(b"DESCRIPTIVE") => origin = Self::Manual,
+                _ => {}
+            }
+            rest = behind;
         }
+        origin
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("", Origin::Automatic)]
+    #[case("Audio match", Origin::Automatic)]
+    #[case("MANUA", Origin::Automatic)]
+    #[case("Manual claim", Origin::Manual)]
+    #[case("DESCRIPTIVE_SEARCH", Origin::Manual)]
+    #[case("A descriptive one", Origin::Manual)]
+    #[case("WEB_UPLOAD_BY_OWNER", Origin::Upload)]
+    #[case("manual upload", Origin::Upload)]
+    #[case("upload, manual", Origin::Upload)]
+    fn who_made_a_claim_its_origin_says_somewhere(#[case] cell: &str, #[case] origin: Origin) {
+        assert_eq!(Origin::told_by(cell.as_bytes()), origin);
     }
 }

@@ -11,7 +11,7 @@ use super::super::state::{AssetState, Known, OwnChannel, ReferenceState, Uploade
 use super::assets::OwnTexts;
 use super::claim_signs::{Origin, age_days, signs};
 use super::claim_table::GatheredClaim;
-use super::entries::{at, at_mut};
+use super::entries::at_mut;
 use super::{Gather, MAX_OPEN_CLAIMS, Place, ROWS_AT_ONCE, RowReader, Source, add};
 use crate::calendar;
 use crate::claim_report::{ClaimColumn, ClaimColumns, ClaimLine, ClaimRow};
@@ -82,10 +82,10 @@ impl Gather {
         row: &dyn Fn(usize) -> Option<ClaimRow<'a>>,
     ) {
         // Alone, so that as many looks as the machine can have are under way at once: first where things are looked
-        // for, then the things.
-        let touched = claims.iter().fold(0, |touched, claim| {
+        // for, then the things. Nothing else stands between the looks for claims, which nearly all wait for memory.
+        let touched = claims.iter().fold(0, |touched, claim| touched ^ self.claims.touch(claim.key));
+        let touched = claims.iter().fold(touched, |touched, claim| {
             touched
-                ^ self.claims.touch(claim.key)
                 ^ claim.asset_id.map_or(0, |(_, hash)| self.assets.touch_place(hash))
                 ^ self.uploaders.touch_place(claim.channel_hash)
         });
@@ -189,7 +189,11 @@ impl Gather {
             let row = row(claim.index);
             let mut ids = row.iter().flat_map(references);
             let id = ids.find(|id| fingerprint(id) == print).map_or(Text::EMPTY, |id| strings.keep(id));
-            GatheredReference { print, state: ReferenceState::new(id, claim.asset) }
+            GatheredReference {
+                print,
+                first_asset: claim.asset(),
+                state: ReferenceState::new(id, claim.asset),
+            }
         };
         self.references.position_by(named.hash, print, |reference| reference.print, new)
     }
@@ -305,14 +309,13 @@ impl Gather {
     }
 
     fn count_for_reference(&mut self, position: u32, claim: &PendingClaim) {
-        let assets = &self.assets.entries;
-        let id_of = |asset: Option<u32>| asset.and_then(|asset| at(assets, asset)).map(|asset| asset.id);
-        let Some(GatheredReference { state: reference, .. }) = at_mut(&mut self.references.entries, position)
+        let Some(GatheredReference { state: reference, first_asset, .. }) =
+            at_mut(&mut self.references.entries, position)
         else {
             return;
         };
-        if id_of(claim.asset).is_some_and(|id| id_of(reference.asset).is_none_or(|known| id < known)) {
-            reference.asset = claim.asset;
+        if claim.asset().is_some_and(|id| first_asset.is_none_or(|known| id < known)) {
+            (reference.asset, *first_asset) = (claim.asset, claim.asset());
         }
         add(&mut reference.claims, true);
         add(&mut reference.claims_active, claim.state == ClaimState::Active);
@@ -379,6 +382,8 @@ impl ClaimRows {
 /// A reference while rows come.
 pub(super) struct GatheredReference {
     pub print: u64,
+    // The first by id of its assets, as it stands in the state by its position.
+    first_asset: Option<AssetId>,
     pub state: ReferenceState,
 }
 

@@ -86,13 +86,17 @@ const FREE: u32 = u32::MAX;
 impl Index {
     fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         let tag = tag(hash);
-        let (before, after) = self.places.split_at_checked(self.home(hash))?;
-        after
-            .iter()
-            .chain(before)
-            .take_while(|place| place.position != FREE)
-            .find(|place| place.tag == tag && is_it(place.position))
-            .map(|place| place.position)
+        let mut at = self.home(hash);
+        loop {
+            match self.places.get(at) {
+                Some(place) if place.position == FREE => return None,
+                Some(place) if place.tag == tag && is_it(place.position) => return Some(place.position),
+                Some(_) => at += 1,
+                None if self.places.is_empty() => return None,
+                // There is always a free one.
+                None => at = 0,
+            }
+        }
     }
 
     fn insert(&mut self, hash: u64, position: u32) {
