@@ -77,6 +77,12 @@ fn csv_pass(week: &Week) -> Result<f64> {
     Ok(started.elapsed().as_secs_f64())
 }
 
+/// What the image sets for the program.
+fn of_image() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let lines = include_str!("../../../Dockerfile.claims").lines();
+    lines.filter_map(|line| line.strip_prefix("ENV ")).filter_map(|set| set.split_once('='))
+}
+
 /// The program over one week: its seconds and its peak memory.
 fn run(folder: &Path, week: &Week, bus: &str) -> Result<(f64, u64)> {
     let started = Instant::now();
@@ -84,6 +90,7 @@ fn run(folder: &Path, week: &Week, bus: &str) -> Result<(f64, u64)> {
         .env_clear()
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .envs([("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_REGION", "us-east-1")])
+        .envs(of_image())
         .env("AWS_ENDPOINT_URL_EVENTBRIDGE", bus)
         .env("STATE_URI", folder.join("state"))
         .env("REPORT_WEEK", week.monday)

@@ -194,7 +194,9 @@ impl<'a> Sheet<'a> {
 
 /// Foreign text as a cell shows it: nothing invisible, nothing that turns it around, and no longer than a cell may be.
 fn shown(text: &str) -> String {
-    cut(&one_line(text), MAX_CHARS)
+    let line = one_line(text);
+    // So few bytes are no more characters, as nearly always.
+    if line.len() <= MAX_CHARS { line } else { cut(&line, MAX_CHARS) }
 }
 
 fn date(day: Date) -> anyhow::Result<ExcelDateTime> {
