@@ -45,7 +45,7 @@ fn look(pages: &[(&str, &Digest, &str)]) -> Result<Vec<Value>> {
     let mut node = Command::new("node");
     node.arg("look.mjs").arg(browser).arg(&out).current_dir(&folder).stderr(Stdio::inherit());
     for (name, digest, ways) in pages {
-        for (file, bytes) in begin(None)?.finish(digest)? {
+        for (file, bytes) in begin(&[])?.finish(digest)? {
             let (path, ways) = match file {
                 "report.html" => (out.join(format!("{name}.html")), *ways),
                 "email.html" => (out.join(format!("{name}-mail.html")), TWO_WAYS),

@@ -1,7 +1,6 @@
 //! From a week's inputs and its past to its digest: nothing here asks anybody for anything.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use dn_core::task::Exit;
 use dn_domain::claims::alert::{Alert, Kind, settle, within_budget};
@@ -44,7 +43,7 @@ pub(crate) struct Past {
     /// The last week, that this one was compared with; its claims are forgotten.
     pub before: Option<Snapshot>,
     /// What changed since.
-    pub changes: Option<Arc<Changes>>,
+    pub changes: Option<Changes>,
     /// What assets, references and channels use to be.
     pub habits: Habits,
     /// What the other platforms counted.
@@ -95,7 +94,7 @@ impl Input {
 /// A week as it came out.
 pub(crate) struct Made {
     pub digest: Digest,
-    pub changes: Option<Arc<Changes>>,
+    pub changes: Option<Changes>,
     pub snapshot: Snapshot,
     pub totals: WeekTotals,
     /// All alerts and whether they are told, the quality findings among them.
@@ -156,7 +155,7 @@ pub(crate) fn analyse(
     let unusual = unusual::Inputs {
         now: &snapshot,
         before,
-        changes: changes.as_deref(),
+        changes: changes.as_ref(),
         verdict: &verdict,
         habits: &past.habits,
         rpm: input.rpm,

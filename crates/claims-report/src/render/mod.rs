@@ -20,7 +20,7 @@ mod words;
 mod workbook;
 
 use anyhow::Context as _;
-use dn_domain::claims::changes::{Changes, write_csv};
+use dn_domain::claims::changes::{Change, write_csv};
 use dn_domain::claims::digest::{Digest, Dispute};
 use dn_domain::claims::snapshot::Both as _;
 use serde::Serialize;
@@ -36,12 +36,9 @@ pub struct Begun {
 }
 
 /// Begins the files of a report. In a first run there are no changes: the sheet then has its header alone.
-pub fn begin(changes: Option<&Changes>) -> anyhow::Result<Begun> {
-    let rows = match changes {
-        Some(changes) => changes.rows.as_slice(),
-        None => &[],
-    };
-    let (workbook, changes_csv) = SideBySide.both(|| workbook::begin(rows), || write_csv(rows, Vec::new()));
+pub fn begin(changes: &[Change]) -> anyhow::Result<Begun> {
+    let (workbook, changes_csv) =
+        SideBySide.both(|| workbook::begin(changes), || write_csv(changes, Vec::new()));
     Ok(Begun { workbook: workbook.context("report.xlsx")?, changes_csv: changes_csv.context("changes.csv")? })
 }
 

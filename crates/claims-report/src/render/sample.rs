@@ -289,7 +289,7 @@ pub(crate) fn changes(count: usize) -> Changes {
     Changes {
         before: week().plus(-1),
         weeks_apart: 1,
-        rows,
+        rows: std::sync::Arc::new(rows),
         claims: std::collections::BTreeMap::new(),
         claims_total: ClaimMoves { opened: 9_120, released: 1_404, gone: 311, disputed: 58, settled: 41 },
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dn_domain::claims::alert::{Alert, Kind, Severity, State, Subject};
+use dn_domain::claims::changes::Changes;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use super::sample;
 use super::*;
 
 fn render(digest: &Digest, changes: Option<&Changes>) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
-    begin(changes)?.finish(digest)
+    begin(changes.map_or(&[], |changes| changes.rows.as_slice()))?.finish(digest)
 }
 
 fn file(digest: &Digest, changes: Option<&Changes>, name: &str) -> Vec<u8> {

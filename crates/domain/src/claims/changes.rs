@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -158,15 +159,14 @@ impl ClaimMoves {
 }
 
 /// All that changed between two weeks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changes {
     /// The week compared with.
     pub before: Week,
     /// How many weeks lie between: more than one means that reports are missing.
     pub weeks_apart: i32,
     /// The numbers, `active_claims` first, the largest difference first in each.
-    pub rows: Vec<Change>,
+    pub rows: Arc<Vec<Change>>,
     /// What became of claims of each asset with such, by id; empty where one of the weeks has no claim report.
     pub claims: BTreeMap<AssetId, ClaimMoves>,
     /// The same of all claims, those without an asset included.
@@ -175,15 +175,20 @@ pub struct Changes {
 
 /// Compares two weeks.
 pub fn compare(before: &Snapshot, now: &Snapshot) -> Changes {
-    compare_with(before, now, Moves::between(before, now))
+    Changes::new(before, now, Arc::new(changed_numbers(before, now)), Moves::between(before, now))
 }
 
-/// The same where the claims were compared before, and may be forgotten since: so they are gone before the rows of the
-/// assets take room.
-pub fn compare_with(before: &Snapshot, now: &Snapshot, moves: Moves) -> Changes {
-    let rows = if have(before, now, Source::Assets) { compare_assets(before, now) } else { Vec::new() };
-    let Moves { by_asset: claims, total: claims_total } = moves;
-    Changes { before: before.week, weeks_apart: now.week.since(before.week), rows, claims, claims_total }
+/// The rows of [`Changes`], for whoever does something with them before the claims are compared.
+pub fn changed_numbers(before: &Snapshot, now: &Snapshot) -> Vec<Change> {
+    if have(before, now, Source::Assets) { compare_assets(before, now) } else { Vec::new() }
+}
+
+impl Changes {
+    /// What two weeks came to, of their assets and of their claims; these may be forgotten since.
+    pub fn new(before: &Snapshot, now: &Snapshot, rows: Arc<Vec<Change>>, moves: Moves) -> Self {
+        let Moves { by_asset: claims, total: claims_total } = moves;
+        Self { before: before.week, weeks_apart: now.week.since(before.week), rows, claims, claims_total }
+    }
 }
 
 /// Whether both weeks have a report.

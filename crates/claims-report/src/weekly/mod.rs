@@ -3,38 +3,29 @@
 //! Gather (partner channels and videos of the database, four reports, platform files, rights records), compare with the weeks before, judge, tell.
 //! The history is changed last, in one conditional write: a run that fails before it leaves the history as it was.
 
+mod making;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use dn_core::store::{Condition, Store};
-use dn_core::task::{Context, Ended, Exit, Task as _, clock};
+use dn_core::task::{Context, Exit, Task as _, clock};
 use dn_domain::claims::alert::{Alert, State};
-use dn_domain::claims::changes::{Moves, compare_with};
-use dn_domain::claims::movers::WeekTotals;
+use dn_domain::claims::changes::Change;
 use dn_domain::claims::risk::Weights;
-use dn_domain::claims::snapshot::{Both as _, ReportFacts, Snapshot, Source};
+use dn_domain::claims::snapshot::Source;
 use dn_domain::claims::week::Week;
-use dn_domain::id::ChannelId;
 use dn_domain::platform_mapping::Mappings;
-use tokio::task::JoinHandle;
 
-use crate::analysis::{Input, Made, Past, analyse, judge};
+use crate::analysis::Made;
 use crate::args::{Place, Settings};
 use crate::database::Database;
-use crate::desk::{self, Asked, Memory};
-use crate::fetch::{self, Fetcher, day_of};
-use crate::history::{Entry, History, KeptAlert, KeptReport, KeptWeek, OpenClaim, PlatformValue};
-use crate::in_two::SideBySide;
-use crate::inputs::{self, Refused};
+use crate::desk::{self, Asked};
+use crate::fetch::{self, Fetcher};
+use crate::history::{Entry, History, KeptAlert, KeptReport, OpenClaim, PlatformValue};
 use crate::live::{self, Told};
-use crate::render;
-use crate::risks;
-use crate::surges::{Question, surges};
-use crate::{ClaimsReport, Tally, letter, mappings, past, quarantine};
-
-/// Weeks of totals that the trends need besides the week itself: eleven, and one before the first for its gain.
-const PAST_WEEKS: i32 = 12;
+use crate::{ClaimsReport, Tally, letter, mappings, render, risks};
 
 /// So many missed weeks are told and made up for at most.
 const MISSED_WEEKS: i32 = 12;
@@ -99,7 +90,8 @@ impl Frame<'_> {
             }
         }
         let asked = self.ask_desk(week).await?;
-        let (mut made, begun) = Box::pin(self.make(&history, week, asked)).await?;
+        let start = |changes: Arc<Vec<Change>>| tokio::task::spawn_blocking(move || render::begin(&changes));
+        let (mut made, begun) = Box::pin(self.make(&history, week, asked, start)).await?;
         // Today's numbers are for who reads this: the history keeps the week.
         let live = self.ask_live(&made).await?;
         live.tell_in(&mut made.digest);
@@ -186,9 +178,9 @@ impl Frame<'_> {
     /// Makes up for a week that was missed. One whose reports are no longer there, or refused, stays a gap.
     async fn make_up(&mut self, history: &mut History, week: Week) -> anyhow::Result<bool> {
         tracing::info!(%week, "week missed, made up for");
-        match Box::pin(self.make(history, week, None)).await {
-            // Nobody is told of it: what was begun of its files is left.
-            Ok((made, _)) => {
+        // Nobody is told of it: none of its files are made.
+        match Box::pin(self.make(history, week, None, |_| ())).await {
+            Ok((made, ())) => {
                 history.record(entry(self.context, made)).await?;
                 self.context.count(|tally| tally.made_up.push(week));
                 Ok(true)
@@ -199,171 +191,6 @@ impl Frame<'_> {
                 Ok(false)
             }
             Err(error) => Err(error),
-        }
-    }
-
-    /// One week from its inputs to its digest, and what can be begun of its files beside that.
-    async fn make(
-        &mut self,
-        history: &History,
-        week: Week,
-        asked: Option<Asked>,
-    ) -> anyhow::Result<(Made, JoinHandle<anyhow::Result<render::Begun>>)> {
-        let (context, settings) = (self.context, self.settings);
-        let (located, missing) = inputs::locate(context, settings, self.fetcher.as_mut(), week).await?;
-        let mut reports =
-            inputs::read_reports(context, &located, week, self.database.as_ref(), &self.weights).await?;
-        reports.refused.extend(missing);
-        let mut last_good = BTreeMap::new();
-        for source in Source::ALL {
-            if let Some(facts) = history.report_facts(week, source).await? {
-                last_good.insert(source, facts);
-            }
-        }
-        inputs::check_sizes(&mut reports, &last_good, settings.min_size_ratio);
-        let totals = history.totals(week.plus(-1), PAST_WEEKS).await?;
-        if !reports.refused.is_empty() {
-            return Err(self.refuse(&reports.refused, &last_good, &totals, week).await);
-        }
-        let besides = inputs::read_besides(context, settings, &self.mappings, week).await?;
-        for refused in &besides.refused {
-            self.put_aside(refused, None, &totals, week).await;
-        }
-        // One week is recalled beside the habits' series, and no second one with it: two weeks at hand are the most that
-        // memory has to hold.
-        let weeks = history.weeks().await?;
-        let habits = history.ask(move |tables| {
-            let habits = past::habits(tables, &reports.snapshot)?;
-            Ok((reports, habits))
-        });
-        let (believed, habits) = tokio::join!(recall(history, believed(&weeks, week)), habits);
-        let (believed, (reports, habits)) = (believed?, habits?);
-        let (besides, platform_habits) = history
-            .ask(move |tables| {
-                let habits = past::platform_habits(tables, &besides.platforms, week)?;
-                Ok((besides, habits))
-            })
-            .await?;
-        let mut past = Past { habits, platform_habits, totals, last_good, ..Past::default() };
-        let mut last_made = String::new();
-        if let Some(last) = history.last_before(week).await? {
-            past.platforms = history.platforms(last.week).await?;
-            past.alerts = history.alerts(last.week).await?.into_iter().map(|kept| kept.alert).collect();
-            last_made.clone_from(&last.generated_at);
-            let open = history.open_claims(last.week).await?;
-            past.first_seen =
-                open.into_iter().map(|claim| ((claim.claim_id, claim.status), claim.first_seen)).collect();
-        }
-        let uploaders: Vec<ChannelId> =
-            reports.snapshot.candidates.iter().map(|one| one.channel_id).collect();
-        past.disputing = history.ask(move |tables| tables.disputing(week, &uploaders)).await?;
-        if week >= fetch::last_complete(context.info.started_at)? {
-            // What the desk has told since is no news.
-            let memory = Memory::load(context.store()?).await?;
-            past.alerts = memory.after(past.alerts, &last_made);
-        }
-        let input = Input {
-            week,
-            generated_at: clock::event_time(context.info.started_at),
-            today: day_of(context.info.started_at).unwrap_or_else(|| week.sunday()),
-            rpm: settings.rpm,
-            alert_budget: settings.alert_budget,
-            database: self.database.clone(),
-            weights: self.weights,
-            is_desk_missing: asked.is_none() && context.tally().disputes_from.is_some(),
-            asked,
-        };
-        // Comparing a million videos is no work for the threads that keep the lock alive.
-        let last = last_whole(&weeks, week);
-        let judging = tokio::task::spawn_blocking(move || {
-            // Nearly always the last week is also the last that was believed.
-            let before = believed.as_ref().filter(|believed| Some(believed.week) == last);
-            let (verdict, moves) = SideBySide.both(
-                || judge(&reports, believed.as_ref(), &input),
-                || before.map(|before| Moves::between_on(before, &reports.snapshot, &SideBySide)),
-            );
-            (reports, verdict, input, believed, moves)
-        });
-        let (reports, verdict, input, believed, moves) = judging.await?;
-        let before = if moves.is_some() {
-            believed
-        } else {
-            drop(believed);
-            recall(history, last).await?
-        };
-        // Before anything else takes room: two weeks with all their claims are the most that memory has to hold.
-        let reports = Arc::new(reports);
-        let now = Arc::clone(&reports);
-        let forgetting = tokio::task::spawn_blocking(move || {
-            before.map(|mut before| {
-                let moves = moves.unwrap_or_else(|| Moves::between_on(&before, &now.snapshot, &SideBySide));
-                before.forget_claims();
-                (before, moves)
-            })
-        });
-        let before = forgetting.await?;
-        let now = Arc::clone(&reports);
-        let comparing = async {
-            let comparing = tokio::task::spawn_blocking(move || {
-                before.map(|(before, moves)| {
-                    let changes = Arc::new(compare_with(&before, &now.snapshot, moves));
-                    (before, changes)
-                })
-            });
-            let (before, changes) = comparing.await?.unzip();
-            let begun = changes.clone();
-            let begun = tokio::task::spawn_blocking(move || render::begin(begun.as_deref()));
-            Ok::<_, anyhow::Error>((before, changes, begun))
-        };
-        let question = Question {
-            history,
-            weeks: &weeks,
-            verdict: &verdict,
-            rpm: settings.rpm,
-            alert_budget: settings.alert_budget,
-        };
-        let (compared, surges) = tokio::join!(comparing, surges(&question, &reports.snapshot));
-        let (compared, surges) = (compared?, surges?);
-        let begun;
-        (past.before, past.changes, begun) = compared;
-        let reports = Arc::into_inner(reports).context("somebody still reads the week")?;
-        let analysed =
-            tokio::task::spawn_blocking(move || analyse(reports, verdict, besides, surges, past, &input));
-        Ok((analysed.await?, begun))
-    }
-
-    /// Puts aside what was refused, and says all of it.
-    async fn refuse(
-        &self,
-        refused: &[Refused],
-        last_good: &BTreeMap<Source, (Week, ReportFacts)>,
-        totals: &[WeekTotals],
-        week: Week,
-    ) -> anyhow::Error {
-        for input in refused {
-            let good = input.source.and_then(|source| last_good.get(&source));
-            self.put_aside(input, good, totals, week).await;
-        }
-        let told: Vec<String> = refused.iter().map(|input| input.refusal.to_string()).collect();
-        let message = match told.as_slice() {
-            [one] => one.clone(),
-            several => format!("{} reports are refused:\n  - {}", several.len(), several.join("\n  - ")),
-        };
-        Ended::new(Exit::InputRefused, message).into()
-    }
-
-    async fn put_aside(
-        &self,
-        input: &Refused,
-        last_good: Option<&(Week, ReportFacts)>,
-        totals: &[WeekTotals],
-        week: Week,
-    ) {
-        let known =
-            quarantine::Known { last_good, week_views: week_views(totals), rpm: self.settings.rpm, week };
-        self.context.count(|tally| tally.refused += 1);
-        if let Err(error) = quarantine::put_aside(self.context, input, &known).await {
-            tracing::error!(input = input.name, error = format!("{error:#}"), "refused input not put aside");
         }
     }
 
@@ -488,30 +315,4 @@ fn entry(context: &Context<Tally>, made: Made) -> Entry {
         alerts: made.alerts.into_iter().map(|(alert, is_told)| KeptAlert { alert, is_told }).collect(),
         snapshot: Arc::new(made.snapshot),
     }
-}
-
-/// The last week before that is kept as a whole: what changed is told since then.
-fn last_whole(weeks: &[KeptWeek], week: Week) -> Option<Week> {
-    weeks.iter().filter(|kept| kept.week < week && kept.is_whole).map(|kept| kept.week).max()
-}
-
-/// The last one whose reports were believed, else the last one: what the reports are judged by. Conflicts are not
-/// counted on.
-fn believed(weeks: &[KeptWeek], week: Week) -> Option<Week> {
-    let is_believed = |kept: &&KeptWeek| kept.suspects.iter().all(|source| *source == Source::Conflicts);
-    let whole = weeks.iter().filter(|kept| kept.week < week && kept.is_whole);
-    whole.filter(is_believed).map(|kept| kept.week).max().or_else(|| last_whole(weeks, week))
-}
-
-async fn recall(history: &History, week: Option<Week>) -> anyhow::Result<Option<Snapshot>> {
-    match week {
-        Some(week) => history.recall(week).await,
-        None => Ok(None),
-    }
-}
-
-/// The views that all videos gained in the last week that is known.
-fn week_views(totals: &[WeekTotals]) -> Option<u64> {
-    let [.., before, last] = totals else { return None };
-    last.all.views?.checked_sub(before.all.views?).filter(|_| last.week.since(before.week) == 1)
 }
