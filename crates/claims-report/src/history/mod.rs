@@ -250,21 +250,7 @@ impl History {
         let recalled = tokio::task::spawn_blocking(move || recall_from(file, week, &whole.hash));
         match recalled.await? {
             Ok(snapshot) => Ok(Some(snapshot)),
-            // The disk's fault and none of the file's.
-            Err(KeptError::Unreadable(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                Err(StoreError::Io { uri, error }.into())
-            }
-            Err(KeptError::OtherVersion { found }) => {
-                tracing::warn!(%week, uri, form = found, "whole week has the form of another program, nothing to compare with");
-                Ok(None)
-            }
-            Err(error) => {
-                let message = format!(
-                    "{uri}: {error}; put an earlier version of the object in its place, or delete it: the week is \
-                     then compared with nothing"
-                );
-                Err(Ended::new(Exit::InputRefused, message).into())
-            }
+            Err(error) => without_whole_week(error, week, uri).map(|()| None),
         }
     }
 
@@ -355,6 +341,27 @@ async fn put_whole(store: Store, key: String, snapshot: Arc<Snapshot>) -> anyhow
     let (object, hash) = keeping.await?.context("the whole week")?;
     store.finish(object).await?;
     Ok(hash)
+}
+
+/// Whether the run goes on without a whole week that cannot be recalled, for this reason.
+fn without_whole_week(error: KeptError, week: Week, uri: String) -> anyhow::Result<()> {
+    match error {
+        // The disk's fault and none of the file's.
+        KeptError::Unreadable(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+            Err(StoreError::Io { uri, error }.into())
+        }
+        KeptError::OtherVersion { found } => {
+            tracing::warn!(%week, uri, form = found, "whole week has the form of another program, nothing to compare with");
+            Ok(())
+        }
+        error => {
+            let message = format!(
+                "{uri}: {error}; put an earlier version of the object in its place, or delete it: the week is then \
+                 compared with nothing"
+            );
+            Err(Ended::new(Exit::InputRefused, message).into())
+        }
+    }
 }
 
 fn recall_from(mut file: File, week: Week, hash: &str) -> Result<Snapshot, KeptError> {

@@ -344,6 +344,18 @@ async fn a_whole_week_that_is_damaged_or_another_is_refused_and_one_that_is_gone
     assert!(bench.open().await.recall(week(0)).await.unwrap().is_none());
 }
 
+#[test]
+fn p04_a_disk_that_fails_while_a_whole_week_is_read_is_a_passing_fault_and_none_of_the_week() {
+    let without = |error: io::Error| {
+        without_whole_week(KeptError::Unreadable(error), week(0), "s3://state/a.week".to_owned())
+    };
+    let error = without(io::Error::other("the disk is gone")).unwrap_err();
+    assert_eq!(exit(&error), Exit::Temporary, "{error:#}");
+    assert!(format!("{error:#}").contains("s3://state/a.week"), "{error:#}");
+    let error = without(io::ErrorKind::UnexpectedEof.into()).unwrap_err();
+    assert_eq!(exit(&error), Exit::InputRefused, "a file that ends too early is a bad one: {error:#}");
+}
+
 #[tokio::test]
 async fn p04_a_disk_that_is_full_is_a_passing_fault_and_changes_nothing() {
     let bench = Bench::new().await;
